@@ -1,0 +1,379 @@
+//! Where records begin and end in a JSON array or NDJSON, found while the bytes stream by.
+//!
+//! The scan knows strings, escapes and braces and nothing else of JSON: what stands between a record's braces is judged by
+//! [`crate::record`]. It works on chunks of any size, so neither the blob nor a record's neighbours are ever held.
+
+use memchr::{memchr, memchr2, memchr3};
+use serde::{Deserialize, Serialize};
+
+use crate::source::{MAX_RECORD_BYTES, Malformed, UTF8_BOM, is_utf16};
+
+/// How the records of a JSON source are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON array of objects.
+    Array,
+    /// One object a line.
+    Ndjson,
+}
+
+/// A byte range of the raw object, `start..end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub start: u64,
+    pub end: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first byte that is no white space.
+    Start,
+    /// In the array, before its first element.
+    ArrayStart,
+    /// In the array, after a comma.
+    ElementDue,
+    /// In the array, after an element.
+    CommaDue,
+    /// Inside an object: `depth` braces are open.
+    Object {
+        depth: u32,
+    },
+    String {
+        depth: u32,
+    },
+    Escape {
+        depth: u32,
+    },
+    /// After the array.
+    End,
+    /// Between lines of NDJSON.
+    LineStart,
+    Line,
+}
+
+/// Finds the records of a stream of chunks.
+#[derive(Debug)]
+pub struct Scanner {
+    state: State,
+    /// Whether the stream is a split, which begins and ends between records, and not a whole source.
+    is_split: bool,
+    format: Option<Format>,
+    offset: u64,
+    record_start: u64,
+    records: u64,
+    /// First byte and last byte that is no white space of the present line.
+    line: (u8, u8),
+    has_object_line: bool,
+    first_record: Option<u64>,
+}
+
+impl Scanner {
+    /// For a whole source, whose format the first byte tells.
+    pub fn new() -> Self {
+        Self {
+            state: State::Start,
+            is_split: false,
+            format: None,
+            offset: 0,
+            record_start: 0,
+            records: 0,
+            line: (0, 0),
+            has_object_line: false,
+            first_record: None,
+        }
+    }
+
+    /// For a split that begins at `offset` of its source.
+    pub fn resume(format: Format, offset: u64) -> Self {
+        let state = match format {
+            Format::Array => State::ArrayStart,
+            Format::Ndjson => State::LineStart,
+        };
+        Self { state, is_split: true, format: Some(format), offset, ..Self::new() }
+    }
+
+    /// The format, once the first byte is seen. An empty source has none.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Scans the next chunk; `on_record` gets each record that ends in it.
+    pub fn push(&mut self, chunk: &[u8], mut on_record: impl FnMut(Span)) -> Result<(), Malformed> {
+        let base = self.offset;
+        let mut at = 0;
+        while at < chunk.len() {
+            at = match self.state {
+                State::Start => self.start(chunk, at, base)?,
+                State::Object { depth } => self.object(chunk, at, base, depth, &mut on_record),
+                State::String { depth } => self.string(chunk, at, depth),
+                State::Escape { depth } => {
+                    self.state = State::String { depth };
+                    at + 1
+                }
+                State::LineStart => self.line_start(chunk, at, base),
+                State::Line => self.line(chunk, at, base, &mut on_record),
+                State::ArrayStart | State::ElementDue | State::CommaDue | State::End => self.between(chunk, at, base)?,
+            };
+        }
+        self.offset = base + chunk.len() as u64;
+        let in_record = matches!(self.state, State::Object { .. } | State::String { .. } | State::Escape { .. } | State::Line);
+        if in_record && self.offset - self.record_start > MAX_RECORD_BYTES {
+            return Err(Malformed::new(self.record_start, format!("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20)));
+        }
+        Ok(())
+    }
+
+    /// The stream is over: a last line without a newline is a record too, and an open bracket is an error.
+    pub fn finish(&mut self, mut on_record: impl FnMut(Span)) -> Result<(), Malformed> {
+        match self.state {
+            State::Line => self.end_line(self.offset, &mut on_record),
+            State::Start | State::End | State::LineStart => {}
+            State::ArrayStart | State::ElementDue | State::CommaDue if self.is_split => {}
+            State::ArrayStart | State::ElementDue | State::CommaDue => {
+                return Err(Malformed::new(self.offset, "the source ends before its array is closed"));
+            }
+            State::Object { .. } | State::String { .. } | State::Escape { .. } => {
+                return Err(Malformed::new(self.record_start, "the source ends inside the record that begins here"));
+            }
+        }
+        if self.format == Some(Format::Ndjson)
+            && !self.is_split
+            && !self.has_object_line
+            && let Some(byte) = self.first_record
+        {
+            return Err(Malformed::new(byte, "neither a JSON array of objects nor NDJSON: no line is a JSON object"));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, chunk: &[u8], mut at: usize, base: u64) -> Result<usize, Malformed> {
+        if base == 0 && is_utf16(chunk) {
+            return Err(Malformed::new(0, "the source is UTF-16: store it as UTF-8"));
+        }
+        // The mark may come in pieces, so it is matched by absolute position.
+        let in_mark = |at: usize| usize::try_from(base).ok().and_then(|base| UTF8_BOM.get(base + at));
+        while in_mark(at).is_some_and(|mark| chunk.get(at) == Some(mark)) {
+            at += 1;
+        }
+        at += white_space(&chunk[at..]);
+        match chunk.get(at) {
+            None => Ok(at),
+            Some(b'[') => {
+                self.format = Some(Format::Array);
+                self.state = State::ArrayStart;
+                Ok(at + 1)
+            }
+            Some(_) => {
+                self.format = Some(Format::Ndjson);
+                self.state = State::LineStart;
+                Ok(at)
+            }
+        }
+    }
+
+    fn between(&mut self, chunk: &[u8], at: usize, base: u64) -> Result<usize, Malformed> {
+        let at = at + white_space(&chunk[at..]);
+        let Some(&byte) = chunk.get(at) else { return Ok(at) };
+        self.state = match (self.state, byte) {
+            (State::ArrayStart | State::ElementDue, b'{') => {
+                self.begin_record(base + at as u64);
+                State::Object { depth: 1 }
+            }
+            (State::CommaDue, b',') => State::ElementDue,
+            (State::ArrayStart | State::CommaDue, b']') => State::End,
+            (state, byte) => {
+                let found = char::from(byte).escape_default();
+                let what = match state {
+                    State::CommaDue => format!("a comma or ] is due after a record, not `{found}`"),
+                    State::End => format!("nothing may follow the array, not `{found}`"),
+                    _ => format!("an object is due in the array, not `{found}`"),
+                };
+                return Err(Malformed::new(base + at as u64, what));
+            }
+        };
+        Ok(at + 1)
+    }
+
+    fn object(&mut self, chunk: &[u8], at: usize, base: u64, depth: u32, on_record: &mut impl FnMut(Span)) -> usize {
+        let Some(found) = memchr3(b'"', b'{', b'}', &chunk[at..]) else { return chunk.len() };
+        let at = at + found;
+        self.state = match chunk[at] {
+            b'"' => State::String { depth },
+            b'{' => State::Object { depth: depth.saturating_add(1) },
+            _ if depth > 1 => State::Object { depth: depth - 1 },
+            _ => {
+                self.end_record(base + at as u64 + 1, on_record);
+                State::CommaDue
+            }
+        };
+        at + 1
+    }
+
+    fn string(&mut self, chunk: &[u8], at: usize, depth: u32) -> usize {
+        let Some(found) = memchr2(b'"', b'\\', &chunk[at..]) else { return chunk.len() };
+        self.state = if chunk[at + found] == b'"' { State::Object { depth } } else { State::Escape { depth } };
+        at + found + 1
+    }
+
+    fn line_start(&mut self, chunk: &[u8], at: usize, base: u64) -> usize {
+        let at = at + white_space(&chunk[at..]);
+        if let Some(&first) = chunk.get(at) {
+            self.begin_record(base + at as u64);
+            self.line = (first, first);
+            self.state = State::Line;
+        }
+        at
+    }
+
+    fn line(&mut self, chunk: &[u8], at: usize, base: u64, on_record: &mut impl FnMut(Span)) -> usize {
+        let newline = memchr(b'\n', &chunk[at..]);
+        let end = newline.map_or(chunk.len(), |n| at + n);
+        if let Some(last) = chunk[at..end].iter().rfind(|b| !b.is_ascii_whitespace()) {
+            self.line.1 = *last;
+        }
+        if newline.is_none() {
+            return end;
+        }
+        self.end_line(base + end as u64, on_record);
+        end + 1
+    }
+
+    fn end_line(&mut self, end: u64, on_record: &mut impl FnMut(Span)) {
+        self.has_object_line |= self.line == (b'{', b'}');
+        self.end_record(end, on_record);
+        self.state = State::LineStart;
+    }
+
+    fn begin_record(&mut self, start: u64) {
+        self.record_start = start;
+        self.first_record.get_or_insert(start);
+    }
+
+    fn end_record(&mut self, end: u64, on_record: &mut impl FnMut(Span)) {
+        self.records += 1;
+        on_record(Span { start: self.record_start, end });
+    }
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn white_space(bytes: &[u8]) -> usize {
+    bytes.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')).unwrap_or(bytes.len())
+}
+
+/// A byte range of the raw transactions that starts and ends between records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    pub start: u64,
+    pub end: u64,
+    pub records: u64,
+}
+
+/// What a whole source holds, and where it may be cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    pub format: Format,
+    pub records: u64,
+    /// Never empty: a source without records is one split of none.
+    pub splits: Vec<Split>,
+}
+
+/// Cuts a streaming source into splits of about `split_bytes`, each a whole number of records.
+#[derive(Debug)]
+pub struct SplitFinder {
+    scanner: Scanner,
+    split_bytes: u64,
+    splits: Vec<Split>,
+    current: Option<Split>,
+}
+
+impl SplitFinder {
+    pub fn new(split_bytes: u64) -> Self {
+        Self { scanner: Scanner::new(), split_bytes, splits: Vec::new(), current: None }
+    }
+
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), Malformed> {
+        let Self { scanner, split_bytes, splits, current } = self;
+        scanner.push(chunk, |span| add_record(span, *split_bytes, splits, current))
+    }
+
+    /// `None` when the source holds nothing but white space.
+    pub fn finish(mut self) -> Result<Option<Layout>, Malformed> {
+        let Self { scanner, split_bytes, splits, current } = &mut self;
+        scanner.finish(|span| add_record(span, *split_bytes, splits, current))?;
+        self.splits.extend(self.current.take());
+        if self.splits.is_empty() {
+            self.splits.push(Split { start: 0, end: 0, records: 0 });
+        }
+        let layout = |format| Layout { format, records: self.scanner.records(), splits: self.splits };
+        Ok(self.scanner.format().map(layout))
+    }
+}
+
+fn add_record(span: Span, split_bytes: u64, splits: &mut Vec<Split>, current: &mut Option<Split>) {
+    let split = current.get_or_insert(Split { start: span.start, end: span.end, records: 0 });
+    split.end = span.end;
+    split.records += 1;
+    if split.end - split.start >= split_bytes {
+        splits.extend(current.take());
+    }
+}
+
+/// Hands out the records of a split, each whole and with its offset, from chunks of any size.
+#[derive(Debug)]
+pub struct RecordReader {
+    scanner: Scanner,
+    /// The beginning of a record whose end is not here yet.
+    carry: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl RecordReader {
+    pub fn new(format: Format, offset: u64) -> Self {
+        Self { scanner: Scanner::resume(format, offset), carry: Vec::new(), spans: Vec::new() }
+    }
+
+    pub fn push<E: From<Malformed>>(&mut self, chunk: &[u8], mut on_record: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        let base = self.scanner.offset;
+        let Self { scanner, carry, spans } = self;
+        spans.clear();
+        scanner.push(chunk, |span| spans.push(span))?;
+        let index = |offset: u64| usize::try_from(offset - base).unwrap_or(usize::MAX);
+        for span in spans.iter() {
+            if span.start < base {
+                carry.extend_from_slice(&chunk[..index(span.end)]);
+                on_record(span.start, carry)?;
+                carry.clear();
+            } else {
+                on_record(span.start, &chunk[index(span.start)..index(span.end)])?;
+            }
+        }
+        let open = match scanner.state {
+            State::Object { .. } | State::String { .. } | State::Escape { .. } | State::Line => scanner.record_start,
+            _ => return Ok(()),
+        };
+        carry.extend_from_slice(&chunk[if open < base { 0 } else { index(open) }..]);
+        Ok(())
+    }
+
+    pub fn finish<E: From<Malformed>>(&mut self, mut on_record: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        let mut last = None;
+        self.scanner.finish(|span| last = Some(span))?;
+        match last {
+            Some(span) => on_record(span.start, &self.carry),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
