@@ -1,1 +1,15 @@
+//! The shell the three functions share: telemetry, configuration from the environment, S3, secrets, errors.
 
+pub mod bucket;
+pub mod env;
+pub mod error;
+pub mod secrets;
+pub mod telemetry;
+pub mod upload;
+
+pub use error::Error;
+
+/// AWS configuration from the environment, read once at start.
+pub async fn aws_config() -> aws_config::SdkConfig {
+    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+}

@@ -16,6 +16,7 @@ pub mod customers;
 pub mod decimal;
 pub mod ledger;
 pub mod manifest;
+pub mod merge;
 pub mod parse;
 pub mod record;
 pub mod source;

@@ -1,0 +1,250 @@
+//! What the steps of a run hand each other, and under which keys in S3. Every key derives from the run or from the content.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ledger::Ledger;
+use crate::split::{Format, Split};
+use crate::sql::LoadSql;
+
+/// The name of a run: its execution's. Plain enough for S3 keys and SQL alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RunId(String);
+
+/// A run's name has characters that keys and SQL should not carry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run's name `{0}` is not 1 to 80 letters, digits, - or _: start the execution under such a name")]
+pub struct InvalidRunId(String);
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidRunId;
+
+    fn try_from(name: String) -> Result<Self, InvalidRunId> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if (1..=80).contains(&name.len()) && name.chars().all(is_plain) { Ok(Self(name)) } else { Err(InvalidRunId(name)) }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RunId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The contract this run obeys, copied so that no later change reaches it.
+    pub fn contract_key(&self) -> String {
+        format!("runs/{self}/contract.odcs.yaml")
+    }
+
+    /// [`Inputs`] of the run.
+    pub fn inputs_key(&self) -> String {
+        format!("runs/{self}/inputs.json")
+    }
+
+    pub fn clean_key(&self, split: u32) -> String {
+        format!("runs/{self}/clean/part-{split:05}.parquet")
+    }
+
+    pub fn quarantine_key(&self, split: u32) -> String {
+        format!("runs/{self}/quarantine/part-{split:05}.parquet")
+    }
+
+    /// [`Part`] of a split; written last, so its being there says that the split is done.
+    pub fn part_key(&self, split: u32) -> String {
+        format!("runs/{self}/parts/part-{split:05}.json")
+    }
+
+    /// [`Failure`] of a split.
+    pub fn failure_key(&self, split: u32) -> String {
+        format!("runs/{self}/failures/part-{split:05}.json")
+    }
+
+    /// Where the failures of all splits lie.
+    pub fn failures_prefix(&self) -> String {
+        format!("runs/{self}/failures/")
+    }
+
+    /// The list of files that Redshift's COPY reads.
+    pub fn copy_manifest_key(&self, what: &str) -> String {
+        format!("runs/{self}/copy-{what}.json")
+    }
+
+    /// The sealed [`RunManifest`].
+    pub fn manifest_key(&self) -> String {
+        format!("runs/{self}/manifest.json")
+    }
+
+    /// The tables this run's rows are staged in: clean rows, quarantine. Named by a hash, since a run's name may be longer than a table's.
+    pub fn staging_tables(&self) -> [String; 2] {
+        let digest = hex(&Sha256::digest(self.0.as_bytes())[..8]);
+        [format!("crosstally.staging_{digest}"), format!("crosstally.staging_{digest}_quarantine")]
+    }
+}
+
+/// Where the raw bytes of a source version lie.
+pub fn raw_prefix(source_version: &str) -> String {
+    format!("raw/transactions/{source_version}/")
+}
+
+/// The object that overrides the contract the functions were built with.
+pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
+
+/// One version of the transactions, byte-exact in S3. `manifest.json` beside the raw object; written last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawManifest {
+    /// The blob's address, without credentials.
+    pub uri: String,
+    /// The version's name in keys: derived from the ETag.
+    pub version: String,
+    pub etag: String,
+    /// RFC 3339, UTC: orders the versions.
+    pub modified_at: String,
+    pub raw_key: String,
+    pub bytes: u64,
+    /// Hex.
+    pub md5: String,
+    /// Hex.
+    pub sha256: String,
+    pub format: Format,
+    pub records: u64,
+    pub splits: Vec<Split>,
+}
+
+/// What a run works on, pinned by its first step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    pub run_id: RunId,
+    pub contract: ContractRef,
+    pub customers: CustomersRef,
+    /// Key of the [`RawManifest`].
+    pub raw_manifest: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractRef {
+    pub key: String,
+    pub sha256: String,
+    pub version: String,
+}
+
+/// One version of the customers file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomersRef {
+    pub uri: String,
+    pub key: String,
+    pub etag: String,
+    /// Where the bucket keeps versions.
+    pub version_id: Option<String>,
+    pub bytes: u64,
+}
+
+impl CustomersRef {
+    /// The version as the ledger names it.
+    pub fn version(&self) -> &str {
+        self.version_id.as_deref().unwrap_or(&self.etag)
+    }
+}
+
+/// A file a step wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub key: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// What became of one split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub split: u32,
+    pub clean: Written,
+    pub quarantine: Written,
+    pub ledger: Ledger,
+}
+
+/// Why a split failed. The Map that runs the splits hides their errors, so each leaves its own behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub split: u32,
+    pub error_type: String,
+    pub error_message: String,
+    /// Whether the run has failed with it; a redriven run then tries the splits again.
+    pub is_reported: bool,
+}
+
+/// The sealed run: everything the load needs, and nothing it must decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunManifest {
+    pub format: String,
+    pub run_id: RunId,
+    pub contract: ContractRef,
+    pub transactions: RawManifest,
+    pub customers: CustomersRef,
+    pub parts: Vec<Part>,
+    pub ledger: Ledger,
+    pub load: Load,
+}
+
+/// Version of the manifest's shape.
+pub const MANIFEST_FORMAT: &str = "crosstally.manifest/1";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    pub staging: Vec<Staging>,
+    pub dialects: Dialects,
+}
+
+/// Files and the staging table they fill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staging {
+    pub table: String,
+    /// `s3://` addresses.
+    pub files: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialects {
+    pub postgres: LoadSql,
+    pub redshift: LoadSql,
+}
+
+/// The list of files a Redshift COPY from Parquet reads.
+/// Source: "Using a manifest to specify data files", Amazon Redshift Database Developer Guide.
+pub fn copy_manifest<'w>(bucket: &str, files: impl Iterator<Item = &'w Written>) -> serde_json::Value {
+    let entry = |file: &Written| {
+        serde_json::json!({
+            "url": format!("s3://{bucket}/{}", file.key),
+            "mandatory": true,
+            "meta": {"content_length": file.bytes},
+        })
+    };
+    serde_json::json!({"entries": files.map(entry).collect::<Vec<_>>()})
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_is_plain() {
+        for good in ["a", "run-2026_11_23", "0f8fad5b-d9cb-469f-a165-70867728950e"] {
+            assert!(RunId::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", "a/b", "..", "a b", "x'); DROP TABLE y; --", "é", &"x".repeat(81)] {
+            assert!(RunId::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,1 +1,22 @@
-fn main() {}
+//! Lambda: seals the run, starts the Glue job over its JDBC connection, and believes only the warehouse.
+
+mod config;
+mod error;
+mod glue;
+mod handler;
+mod seal;
+mod warehouse;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+use crate::config::Config;
+use crate::handler::{Deps, handle};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    cloud::telemetry::init();
+    let config = Config::from_env()?;
+    let aws = cloud::aws_config().await;
+    let deps = Deps::new(config, &aws);
+    run(service_fn(|event: LambdaEvent<_>| handle(&deps, event.payload))).await
+}

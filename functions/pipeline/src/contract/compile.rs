@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::odcs::{CustomProperty, Document, Object, Property, Text};
 use super::{Column, Fault, Faults, Gates, Join, OnViolation, Origin, Plan, Source, Target, TargetColumn, Unmatched, Verb};
+use crate::manifest::hex;
 use crate::parse::{self, Written};
 use crate::types::{MAX_TEXT_BYTES, Type, Value};
 
@@ -451,8 +452,4 @@ fn named<T: Copy>(all: &[(&str, T)], value: &serde_json::Value) -> Option<T> {
 
 fn names<T>(all: &[(&str, T)]) -> String {
     all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

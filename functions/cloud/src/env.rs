@@ -1,0 +1,27 @@
+//! The one place that reads the environment. Each function turns it into its `Config` once, at start.
+
+use crate::error::Error;
+
+/// A variable that must be set and not empty.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn required(name: &str) -> Result<String, Error> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        _ => Err(Error::ConfigInvalid(format!("the environment variable {name} is not set: the template sets it, so deploy the function from there"))),
+    }
+}
+
+/// A variable that may be missing; then it is empty.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn optional(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// A variable that holds a positive whole number.
+pub fn positive(name: &str) -> Result<u64, Error> {
+    let text = required(name)?;
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`, not a positive whole number"))),
+    }
+}

@@ -1,0 +1,165 @@
+//! Pins what the run works on: the contract in force, the customers, one version of the transactions.
+
+use aws_config::SdkConfig;
+use cloud::bucket::Bucket;
+use pipeline::contract::Plan;
+use pipeline::manifest::{CONTRACT_OVERRIDE_KEY, ContractRef, CustomersRef, Inputs, RawManifest, RunId, hex, raw_prefix};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tracing::{Instrument, info, info_span};
+
+use crate::azure::{Blob, Version};
+use crate::config::Config;
+use crate::copy::copy;
+use crate::error::Error;
+
+/// The contract the function was built with.
+const SHIPPED_CONTRACT: &[u8] = include_bytes!("../../../contract.odcs.yaml");
+
+pub(crate) struct Deps {
+    config: Config,
+    bucket: Bucket,
+    secrets: aws_sdk_secretsmanager::Client,
+}
+
+impl Deps {
+    pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
+        let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
+        Self { config, bucket, secrets: aws_sdk_secretsmanager::Client::new(aws) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Request {
+    run_id: RunId,
+}
+
+/// One item of the Map over the splits.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct SplitItem {
+    run_id: RunId,
+    split: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Response {
+    run_id: RunId,
+    raw_manifest: String,
+    bytes: u64,
+    splits: Vec<SplitItem>,
+}
+
+pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
+    let span = info_span!("fetch", run_id = %request.run_id);
+    fetch(deps, request.run_id).instrument(span).await
+}
+
+async fn fetch(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
+    // A second call for the same run finds what the first one pinned, even if a source has changed since.
+    if let Some(inputs) = deps.bucket.get_json_optional::<Inputs>(&run_id.inputs_key()).await? {
+        let raw = deps.bucket.get_json(&inputs.raw_manifest).await?;
+        info!("the sources of this run are pinned already");
+        return Ok(response(run_id, inputs.raw_manifest, &raw));
+    }
+    let contract = pin_contract(deps, &run_id).await?;
+    let customers = pin_customers(deps).await?;
+    let (raw_manifest, raw) = fetch_transactions(deps).await?;
+    let inputs = Inputs { run_id: run_id.clone(), contract, customers, raw_manifest };
+    deps.bucket.put_json(&run_id.inputs_key(), &inputs).await?;
+    Ok(response(run_id, inputs.raw_manifest, &raw))
+}
+
+fn response(run_id: RunId, raw_manifest: String, raw: &RawManifest) -> Response {
+    let splits = (0..raw.splits.len()).map(|split| SplitItem { run_id: run_id.clone(), split }).collect();
+    Response { run_id, raw_manifest, bytes: raw.bytes, splits }
+}
+
+/// Copies the contract in force to the run, which obeys this copy from now on.
+async fn pin_contract(deps: &Deps, run_id: &RunId) -> Result<ContractRef, Error> {
+    let overriding = deps.bucket.get_optional(CONTRACT_OVERRIDE_KEY).await?;
+    let (uri, bytes) = match &overriding {
+        Some(bytes) => (deps.bucket.uri(CONTRACT_OVERRIDE_KEY), bytes.as_ref()),
+        None => ("contract.odcs.yaml, as built into the function,".to_owned(), SHIPPED_CONTRACT),
+    };
+    let plan = Plan::compile(bytes).map_err(|faults| Error::ContractInvalid { uri, faults })?;
+    let key = run_id.contract_key();
+    deps.bucket.put(&key, bytes.to_vec()).await?;
+    info!(version = plan.version, sha256 = plan.sha256, "contract pinned");
+    Ok(ContractRef { key, sha256: plan.sha256, version: plan.version })
+}
+
+async fn pin_customers(deps: &Deps) -> Result<CustomersRef, Error> {
+    let key = deps.config.customers_key.clone();
+    let uri = deps.bucket.uri(&key);
+    let Some(head) = deps.bucket.head(&key).await? else {
+        return Err(Error::SourceMissing(format!("{uri} does not exist: upload the customers there, or correct the parameter CustomersKey")));
+    };
+    let bytes = head.content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+    if bytes == 0 {
+        return Err(Error::SourceEmpty { uri });
+    }
+    // A bucket without versioning answers the word null.
+    let version_id = head.version_id.filter(|id| id != "null");
+    Ok(CustomersRef { uri, key, etag: head.e_tag.unwrap_or_default(), version_id, bytes })
+}
+
+/// The transactions' bytes in S3, copied unless this version is there already.
+async fn fetch_transactions(deps: &Deps) -> Result<(String, RawManifest), Error> {
+    let config = &deps.config;
+    let secret = cloud::secrets::text(&deps.secrets, &config.azure_secret_id).await?;
+    let blob = Blob::open(&config.azure_secret_id, &secret, &config.azure_container, &config.azure_blob)?;
+    let version = blob.version().await?;
+    if version.bytes == 0 {
+        return Err(Error::SourceEmpty { uri: blob.uri });
+    }
+    let name = version_name(&blob.uri, &version);
+    let prefix = raw_prefix(&name);
+    let manifest_key = format!("{prefix}manifest.json");
+    if let Some(raw) = deps.bucket.get_json_optional(&manifest_key).await? {
+        info!(version = name, "this version of the transactions is in S3 already");
+        return Ok((manifest_key, raw));
+    }
+    let file_name = config.azure_blob.rsplit('/').next().unwrap_or("transactions.json");
+    let raw = copy(&blob, &version, &name, &deps.bucket, format!("{prefix}{file_name}"), config.split_bytes).await?;
+    deps.bucket.put_json(&manifest_key, &raw).await?;
+    info!(version = name, bytes = raw.bytes, records = raw.records, splits = raw.splits.len(), "transactions copied");
+    Ok((manifest_key, raw))
+}
+
+/// A name that keys can carry, one per blob and version of it.
+fn version_name(uri: &str, version: &Version) -> String {
+    let md5 = version.md5.map(|md5| hex(&md5)).unwrap_or_default();
+    let identity = format!("{uri}\n{}\n{}\n{md5}", version.etag, version.bytes);
+    hex(&Sha256::digest(identity.as_bytes())[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_state_machines_payload() {
+        let request: Request = serde_json::from_str(r#"{"run_id": "run-1"}"#).unwrap();
+        assert_eq!(request.run_id.as_str(), "run-1");
+        assert!(serde_json::from_str::<Request>(r#"{"run_id": "a/../b"}"#).is_err());
+    }
+
+    #[test]
+    fn the_contract_in_the_function_is_valid() {
+        assert_eq!(Plan::compile(SHIPPED_CONTRACT).map(|plan| plan.target.table), Ok("customer_transactions".to_owned()));
+    }
+
+    #[test]
+    fn another_version_has_another_name() {
+        let version = |etag: &str, md5| Version { etag: etag.into(), bytes: 3, md5, modified_at: String::new() };
+        let names = [
+            version_name("https://a/b/c", &version("1", None)),
+            version_name("https://a/b/c", &version("2", None)),
+            version_name("https://a/b/d", &version("1", None)),
+            version_name("https://a/b/c", &version("1", Some([0; 16]))),
+        ];
+        for (i, name) in names.iter().enumerate() {
+            assert!(!names[..i].contains(name), "{names:?}");
+        }
+    }
+}
