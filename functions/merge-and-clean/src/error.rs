@@ -3,7 +3,7 @@
 use lambda_runtime::Diagnostic;
 use pipeline::contract::Faults;
 use pipeline::ledger::Unbalanced;
-use pipeline::manifest::Failure;
+use pipeline::manifest::{Failure, RunId};
 use pipeline::merge::MergeError;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,8 @@ pub(crate) enum Error {
     LedgerMismatch { split: u32, unbalanced: Unbalanced },
     #[error("the run has no split {split}: it has {splits}")]
     RunIncomplete { split: u32, splits: usize },
+    #[error("a split of the run {run_id} ended without a word, as out of memory or time does: its log tells; give merge-and-clean more memory or set SplitBytes lower")]
+    SplitDied { run_id: RunId },
     /// What a split of this run failed with, told again for the whole run.
     #[error("{message}")]
     Reported { name: &'static str, message: String },
@@ -48,7 +50,7 @@ impl Error {
             Self::Merge(MergeError::SumOverflow { .. }) => "QualityGateFailed",
             Self::Merge(MergeError::Parquet(_)) => "MergeFailed",
             Self::LedgerMismatch { .. } => "LedgerMismatch",
-            Self::RunIncomplete { .. } => "RunIncomplete",
+            Self::RunIncomplete { .. } | Self::SplitDied { .. } => "RunIncomplete",
             Self::Reported { name, .. } => name,
         }
     }

@@ -153,17 +153,25 @@ fn written(uploaded: Uploaded) -> Written {
 /// Fails as the first failed split did. When all of them were reported before, the run was redriven: then it succeeds, and the
 /// state machine tries the splits again.
 async fn report_failure(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
+    let mut was_reported = false;
     for key in deps.bucket.list(&run_id.failures_prefix()).await? {
         let mut failure: Failure = deps.bucket.get_json(&key).await?;
         // A split that failed and was tried again with success has its books.
-        if failure.is_reported || deps.bucket.head(&run_id.part_key(failure.split)).await?.is_some() {
+        if deps.bucket.head(&run_id.part_key(failure.split)).await?.is_some() {
+            continue;
+        }
+        if failure.is_reported {
+            was_reported = true;
             continue;
         }
         failure.is_reported = true;
         deps.bucket.put_json(&key, &failure).await?;
         return Err(Error::reported(&failure));
     }
-    info!("no failure of a split is unreported: trying the splits again");
+    if !was_reported {
+        return Err(Error::SplitDied { run_id });
+    }
+    info!("every failure of a split was reported before: trying the splits again");
     Ok(Response { run_id, split: None, part: None })
 }
 

@@ -27,7 +27,13 @@ pub(crate) enum Error {
     LoadFailed(String),
     #[error("{0}")]
     LedgerMismatch(String),
+    /// What the Glue job names itself: its connection or its secret.
+    #[error("{message}")]
+    Job { name: &'static str, message: String },
 }
+
+/// Names the Glue job gives its errors, besides `LoadFailed`. They begin its message: `Name: words`.
+const NAMED_BY_THE_JOB: [&str; 3] = ["ConfigInvalid", "SecretMissing", "SecretInvalid"];
 
 impl Error {
     pub(crate) fn name(&self) -> &'static str {
@@ -42,6 +48,19 @@ impl Error {
             Self::WarehouseUnavailable { .. } => "WarehouseUnavailable",
             Self::LoadFailed(_) => "LoadFailed",
             Self::LedgerMismatch(_) => "LedgerMismatch",
+            Self::Job { name, .. } => name,
+        }
+    }
+
+    /// A job's failure in its own words, under the name that stands in them. Glue may put words of its own in front.
+    pub(crate) fn of_job(words: &str, message: String) -> Self {
+        let has = |name: &&str| words.contains(&format!("{name}:"));
+        if has(&"LedgerMismatch") {
+            return Self::LedgerMismatch(message);
+        }
+        match NAMED_BY_THE_JOB.iter().find(|name| has(name)) {
+            Some(name) => Self::Job { name, message },
+            None => Self::LoadFailed(message),
         }
     }
 }

@@ -120,10 +120,8 @@ fn unfinished(run_id: RunId, job_run_id: String, status: Status, statement_id: O
     Response { run_id, job_run_id, statement_id, finished: false, status, ledger: None }
 }
 
-/// The job's own words, under the name they begin with.
-fn failed(run_id: &RunId, message: &str) -> Error {
-    let words = format!("the load of run {run_id} failed, and the table is as it was: {message}");
-    if message.contains("LedgerMismatch:") { Error::LedgerMismatch(words) } else { Error::LoadFailed(words) }
+fn failed(run_id: &RunId, words: &str) -> Error {
+    Error::of_job(words, format!("the load of run {run_id} failed, and the table is as it was: {words}"))
 }
 
 #[cfg(test)]
@@ -143,5 +141,7 @@ mod tests {
         let run_id = RunId::try_from("r".to_owned()).unwrap();
         assert_eq!(failed(&run_id, "FAILED: LedgerMismatch: 3 is not 4").name(), "LedgerMismatch");
         assert_eq!(failed(&run_id, "FAILED: LoadFailed: insert_rows: disk full").name(), "LoadFailed");
+        assert_eq!(failed(&run_id, "FAILED: SecretMissing: the secret w does not exist").name(), "SecretMissing");
+        assert_eq!(failed(&run_id, "TIMEOUT: Glue gave no reason").name(), "LoadFailed");
     }
 }

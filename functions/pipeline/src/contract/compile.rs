@@ -31,6 +31,7 @@ fn read(bytes: &[u8]) -> Result<Document, Faults> {
         // The library's message repeats the place and draws the lines around it: its first line says what is wrong.
         let message = e.without_snippet().to_string();
         let what = message.lines().find(|l| !l.trim().is_empty()).unwrap_or("not readable");
+        let what = what.rsplit_once(" at line ").map_or(what, |(what, _)| what);
         one(line, format!("not an ODCS contract in YAML: {what}"))
     })
 }
