@@ -7,7 +7,9 @@ use crate::error::Error;
 pub fn required(name: &str) -> Result<String, Error> {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(Error::ConfigInvalid(format!("the environment variable {name} is not set: the template sets it, so deploy the function from there"))),
+        _ => Err(Error::ConfigInvalid(format!(
+            "the environment variable {name} is not set: the template sets it, so deploy the function from there"
+        ))),
     }
 }
 

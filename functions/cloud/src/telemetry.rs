@@ -19,7 +19,9 @@ const OURS: [&str; 5] = ["cloud", "pipeline", "fetch_azure_to_s3", "merge_and_cl
 pub fn init() {
     let level: LevelFilter = env::optional("LOG_LEVEL").to_ascii_lowercase().parse().unwrap_or(LevelFilter::INFO);
     let layer = fmt::layer().json().with_current_span(false).with_ansi(false).with_writer(std::io::stdout);
-    tracing_subscriber::registry().with(layer.with_filter(Targets::new().with_default(level)).with_filter(FilterFn::new(may_be_seen))).init();
+    tracing_subscriber::registry()
+        .with(layer.with_filter(Targets::new().with_default(level)).with_filter(FilterFn::new(may_be_seen)))
+        .init();
 }
 
 fn may_be_seen(metadata: &Metadata<'_>) -> bool {

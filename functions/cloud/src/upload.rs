@@ -84,7 +84,15 @@ impl<'b> Upload<'b> {
             }
         };
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
-        let sent = client.upload_part().bucket(name).key(&self.key).upload_id(&upload_id).part_number(number).body(ByteStream::from(part)).send().await;
+        let sent = client
+            .upload_part()
+            .bucket(name)
+            .key(&self.key)
+            .upload_id(&upload_id)
+            .part_number(number)
+            .body(ByteStream::from(part))
+            .send()
+            .await;
         let sent = sent.map_err(|e| self.bucket.unavailable("writing", &self.key, e))?;
         self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).set_checksum_crc32(sent.checksum_crc32).build());
         Ok(())

@@ -101,12 +101,13 @@ impl Blob {
             _ => (None, String::new()),
         };
         match status {
-            Some(StatusCode::NotFound) if code == "ContainerNotFound" => {
-                Error::SourceMissing(format!("{uri} does not exist: the storage account has no container `{}`; create it, or correct the parameter AzureContainer", self.container))
-            }
-            Some(StatusCode::NotFound) => {
-                Error::SourceMissing(format!("{uri} does not exist: upload the blob, or correct the parameters AzureContainer and AzureBlob"))
-            }
+            Some(StatusCode::NotFound) if code == "ContainerNotFound" => Error::SourceMissing(format!(
+                "{uri} does not exist: the storage account has no container `{}`; create it, or correct the parameter AzureContainer",
+                self.container
+            )),
+            Some(StatusCode::NotFound) => Error::SourceMissing(format!(
+                "{uri} does not exist: upload the blob, or correct the parameters AzureContainer and AzureBlob"
+            )),
             Some(StatusCode::Forbidden | StatusCode::Unauthorized) => Error::SourceForbidden {
                 uri,
                 code: if code.is_empty() { "403".to_owned() } else { code },

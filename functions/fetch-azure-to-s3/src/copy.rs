@@ -10,7 +10,14 @@ use crate::azure::{Blob, Version};
 use crate::error::Error;
 
 /// Copies one version of the blob to `raw_key`.
-pub(crate) async fn copy(blob: &Blob, version: &Version, version_name: &str, bucket: &Bucket, raw_key: String, split_bytes: u64) -> Result<RawManifest, Error> {
+pub(crate) async fn copy(
+    blob: &Blob,
+    version: &Version,
+    version_name: &str,
+    bucket: &Bucket,
+    raw_key: String,
+    split_bytes: u64,
+) -> Result<RawManifest, Error> {
     let mut upload = Upload::new(bucket, raw_key.clone());
     let mut md5 = Md5::new();
     let mut finder = SplitFinder::new(split_bytes);

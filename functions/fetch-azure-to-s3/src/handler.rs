@@ -92,7 +92,9 @@ async fn pin_customers(deps: &Deps) -> Result<CustomersRef, Error> {
     let key = deps.config.customers_key.clone();
     let uri = deps.bucket.uri(&key);
     let Some(head) = deps.bucket.head(&key).await? else {
-        return Err(Error::SourceMissing(format!("{uri} does not exist: upload the customers there, or correct the parameter CustomersKey")));
+        return Err(Error::SourceMissing(format!(
+            "{uri} does not exist: upload the customers there, or correct the parameter CustomersKey"
+        )));
     };
     let bytes = head.content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
     if bytes == 0 {

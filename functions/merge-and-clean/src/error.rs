@@ -18,7 +18,9 @@ pub(crate) enum Error {
     LedgerMismatch { split: u32, unbalanced: Unbalanced },
     #[error("the run has no split {split}: it has {splits}")]
     RunIncomplete { split: u32, splits: usize },
-    #[error("a split of the run {run_id} ended without a word, as out of memory or time does: its log tells; give merge-and-clean more memory or set SplitBytes lower")]
+    #[error(
+        "a split of the run {run_id} ended without a word, as out of memory or time does: its log tells; give merge-and-clean more memory or set SplitBytes lower"
+    )]
     SplitDied { run_id: RunId },
     /// What a split of this run failed with, told again for the whole run.
     #[error("{message}")]

@@ -189,8 +189,7 @@ mod tests {
 
     #[test]
     fn a_reported_failure_keeps_its_name_and_words() {
-        let failure =
-            Failure { split: 1, error_type: "SourceMalformed".into(), error_message: "what, where".into(), is_reported: false };
+        let failure = Failure { split: 1, error_type: "SourceMalformed".into(), error_message: "what, where".into(), is_reported: false };
         let error = Error::reported(&failure);
         assert_eq!((error.name(), error.to_string().as_str()), ("SourceMalformed", "what, where"));
     }

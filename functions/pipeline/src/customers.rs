@@ -46,7 +46,11 @@ impl Customers {
     /// Bytes held, for the memory budget.
     pub fn memory_bytes(&self) -> usize {
         let columns: usize = self.columns.iter().flatten().map(|c| c.get_array_memory_size()).sum();
-        columns + self.keys.bytes.capacity() + self.keys.ends.capacity() * 4 + self.keys.rows.capacity() * 4 + self.keys.index.allocation_size()
+        columns
+            + self.keys.bytes.capacity()
+            + self.keys.ends.capacity() * 4
+            + self.keys.rows.capacity() * 4
+            + self.keys.index.allocation_size()
     }
 }
 

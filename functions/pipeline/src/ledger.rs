@@ -122,7 +122,11 @@ mod tests {
         for _ in 0..bad {
             counts.quarantine(Rule::Minimum, Some("amount"));
         }
-        Ledger { transactions: counts, sums: BTreeMap::from([("amount".to_owned(), Decimal { unscaled: amount, scale: 2 })]), ..Ledger::default() }
+        Ledger {
+            transactions: counts,
+            sums: BTreeMap::from([("amount".to_owned(), Decimal { unscaled: amount, scale: 2 })]),
+            ..Ledger::default()
+        }
     }
 
     #[test]

@@ -53,7 +53,14 @@ pub struct Ready {
 
 impl<'p> Merge<'p> {
     /// Reads the customers. Their quarantine goes into the first split's, so that it is written once a run.
-    pub fn new(plan: &'p Plan, customers_csv: &[u8], format: Format, split: Split, is_first: bool, origins: Origins<'p>) -> Result<Self, MergeError> {
+    pub fn new(
+        plan: &'p Plan,
+        customers_csv: &[u8],
+        format: Format,
+        split: Split,
+        is_first: bool,
+        origins: Origins<'p>,
+    ) -> Result<Self, MergeError> {
         let mut quarantine = QuarantineWriter::new()?;
         let uri = origins.customers_uri;
         let customers = read_customers(customers_csv, plan, |offset, record, violation| {
@@ -62,8 +69,14 @@ impl<'p> Merge<'p> {
                 return Err(fatal(uri, offset, violation, column));
             }
             if is_first {
-                let rejected =
-                    Rejected { source: &plan.customers.name, source_uri: uri, offset: signed(offset), rule: violation.rule, column, record };
+                let rejected = Rejected {
+                    source: &plan.customers.name,
+                    source_uri: uri,
+                    offset: signed(offset),
+                    rule: violation.rule,
+                    column,
+                    record,
+                };
                 quarantine.push(&rejected)?;
             }
             Ok(())
@@ -175,9 +188,9 @@ impl Rows<'_> {
             return self.reject(offset, record, Violation { rule: Rule::Unmatched, column: Some(self.plan.join.left), is_fatal: false });
         }
         self.ledger.transactions.clean += 1;
-        self.sums.add(self.plan, &self.row, customer, customers.columns()).map_err(|column| {
-            SplitError::Merge(MergeError::SumOverflow { uri: self.uri.to_owned(), column: column.to_owned() })
-        })?;
+        self.sums
+            .add(self.plan, &self.row, customer, customers.columns())
+            .map_err(|column| SplitError::Merge(MergeError::SumOverflow { uri: self.uri.to_owned(), column: column.to_owned() }))?;
         self.clean.push(&self.row, signed(offset), customer, customers.columns())?;
         Ok(())
     }

@@ -22,7 +22,9 @@ pub struct Unreadable;
 pub fn value(text: &str, written: Written, kind: Type, zone_offset_seconds: i32) -> Result<Value, Unreadable> {
     let read = match kind {
         Type::Text { .. } => None,
-        Type::Integer { bits } => number(text, written).and_then(|n| n.rescale(0)).and_then(|n| integer(n.unscaled, bits)).map(Value::Integer),
+        Type::Integer { bits } => {
+            number(text, written).and_then(|n| n.rescale(0)).and_then(|n| integer(n.unscaled, bits)).map(Value::Integer)
+        }
         Type::Decimal { precision, scale } => {
             number(text, written).and_then(|n| n.rescale(scale)).filter(|n| fits(n.unscaled, precision)).map(|n| Value::Decimal(n.unscaled))
         }
@@ -231,9 +233,16 @@ mod tests {
         check("1970-01-01T02:00:00+02:00", Text, Type::Timestamp, at(0));
         check("1969-12-31T19:00:00.25-05:00", Text, Type::Timestamp, at(250_000));
         check("1970-01-01T00:00:00.123456000Z", Text, Type::Timestamp, at(123_456));
-        for bad in
-            ["1970-01-01T00:00:00.1234567Z", "1970-01-01T24:00:00Z", "1970-01-01T00:00:60Z", "1970-01-01T00:00Z", "1970-01-01", "1970-01-01T00:00:00+2", "1970-01-01T00:00:00.Z", "é970-01-01T00:00:00Z"]
-        {
+        for bad in [
+            "1970-01-01T00:00:00.1234567Z",
+            "1970-01-01T24:00:00Z",
+            "1970-01-01T00:00:60Z",
+            "1970-01-01T00:00Z",
+            "1970-01-01",
+            "1970-01-01T00:00:00+2",
+            "1970-01-01T00:00:00.Z",
+            "é970-01-01T00:00:00Z",
+        ] {
             check(bad, Text, Type::Timestamp, None);
         }
     }

@@ -66,7 +66,13 @@ pub fn load(dialect: Dialect, run: &LoadRun<'_>) -> LoadSql {
 pub fn verify(plan: &Plan) -> String {
     let target = table(plan);
     let sums: String = summed(plan)
-        .map(|(c, _)| format!(",\n  (SELECT CAST(COALESCE(SUM(t.{0}), 0) AS VARCHAR) FROM {target} t WHERE t._run_id = l.run_id) AS {1}", ident(&c.name), ident(&format!("written_{}", c.name))))
+        .map(|(c, _)| {
+            format!(
+                ",\n  (SELECT CAST(COALESCE(SUM(t.{0}), 0) AS VARCHAR) FROM {target} t WHERE t._run_id = l.run_id) AS {1}",
+                ident(&c.name),
+                ident(&format!("written_{}", c.name))
+            )
+        })
         .collect();
     format!(
         "SELECT l.rows_read, l.rows_loaded, l.rows_inserted, l.rows_updated, l.rows_unchanged, l.rows_superseded, l.rows_quarantined,\n  \
@@ -143,7 +149,8 @@ impl Render<'_> {
             "" => "default".to_owned(),
             arn => self.text(arn),
         };
-        let copy = |table: &str, manifest: &str| format!("COPY {table} FROM {} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST", self.text(manifest));
+        let copy =
+            |table: &str, manifest: &str| format!("COPY {table} FROM {} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST", self.text(manifest));
         vec![
             statement("copy_staging", copy(&self.staging[0], &self.run.copy_manifests[0])),
             statement("copy_quarantine_staging", copy(&self.staging[1], &self.run.copy_manifests[1])),
@@ -225,8 +232,9 @@ impl Render<'_> {
     }
 
     fn delete_replaced(&self) -> String {
-        let target = table(self.run.plan);
-        format!("DELETE FROM {target} USING crosstally_fold f WHERE {} AND f.is_written", self.key_equal(&target, "f"))
+        let plan = self.run.plan;
+        let keys = self.key_equal(&ident(&plan.target.table), "f");
+        format!("DELETE FROM {} USING crosstally_fold f WHERE {keys} AND f.is_written", table(plan))
     }
 
     fn insert_rows(&self) -> String {
@@ -264,7 +272,11 @@ impl Render<'_> {
             summed(plan)
                 .map(|(c, scale)| {
                     let name = ident(&format!("{prefix}_{}", c.name));
-                    format!(",\n    COALESCE(SUM(CAST({} AS DECIMAL(38,{scale}))), 0) AS {name}", value(&ident(&c.name)))
+                    // The outer cast keeps the scale of a sum over no rows.
+                    format!(
+                        ",\n    CAST(COALESCE(SUM(CAST({} AS DECIMAL(38,{scale}))), 0) AS DECIMAL(38,{scale})) AS {name}",
+                        value(&ident(&c.name))
+                    )
                 })
                 .collect()
         };
@@ -317,7 +329,10 @@ impl Render<'_> {
             format!("quarantined = {quarantined}"),
         ];
         let mut says = vec![
-            format!("{} || CAST(staged AS VARCHAR)", self.text(&format!("LedgerMismatch: {clean} clean rows were written, and the warehouse has staged "))),
+            format!(
+                "{} || CAST(staged AS VARCHAR)",
+                self.text(&format!("LedgerMismatch: {clean} clean rows were written, and the warehouse has staged "))
+            ),
             "', loaded ' || CAST(loaded AS VARCHAR)".to_owned(),
             "', superseded ' || CAST(superseded AS VARCHAR)".to_owned(),
             format!("{} || CAST(quarantined AS VARCHAR)", self.text(&format!("; {quarantined} rows were quarantined, and it has "))),
@@ -396,7 +411,11 @@ impl Render<'_> {
         let equal = |k: &usize| {
             let name = ident(&target.columns[*k].name);
             // A staged instant has no zone yet; the fold's copy of it neither.
-            let right = if target.columns[*k].kind == Type::Timestamp { format!("({right}.{name} AT TIME ZONE 'UTC')") } else { format!("{right}.{name}") };
+            let right = if target.columns[*k].kind == Type::Timestamp {
+                format!("({right}.{name} AT TIME ZONE 'UTC')")
+            } else {
+                format!("{right}.{name}")
+            };
             format!("{left}.{name} = {right}")
         };
         target.key.iter().map(equal).collect::<Vec<_>>().join(" AND ")

@@ -6,11 +6,18 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// `VARCHAR(n)`: n counts **bytes** of UTF-8, as in Redshift.
-    Text { max_bytes: u32 },
+    Text {
+        max_bytes: u32,
+    },
     /// `SMALLINT`, `INTEGER`, `BIGINT`.
-    Integer { bits: u8 },
+    Integer {
+        bits: u8,
+    },
     /// `DECIMAL(p,s)`, p ≤ 38.
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Boolean,
     Date,
     /// An instant, kept as microseconds since 1970-01-01T00:00:00Z.

@@ -56,7 +56,8 @@ fn short_forms_have_defaults() {
 
 #[test]
 fn a_contract_written_as_json_is_the_same_contract() {
-    let yaml = small("        {logicalType: string, customProperties: [{property: clean, value: [trim]}]}").replace("name: v\n        {", "{name: v, ");
+    let yaml = small("        {logicalType: string, customProperties: [{property: clean, value: [trim]}]}")
+        .replace("name: v\n        {", "{name: v, ");
     let value: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
     let from_yaml = Plan::compile(yaml.as_bytes()).unwrap();
     let from_json = Plan::compile(serde_json::to_string_pretty(&value).unwrap().as_bytes()).unwrap();
@@ -88,14 +89,26 @@ fn refuses_with_the_line() {
     check(&v("logicalType: number"), 9, "needs a physicalType");
     check(&v("logicalType: date\nphysicalType: INTEGER"), 9, "does not go with");
     check(&v("logicalType: integer\nlogicalTypeOptions: {minimum: 0.5}"), 10, "minimum 0.5 is no value of BIGINT");
-    check(&v("logicalType: string\ncustomProperties:\n  - {property: clean, value: [trim, shout]}"), 11, "unknown cleaning step \"shout\": known are trim");
+    check(
+        &v("logicalType: string\ncustomProperties:\n  - {property: clean, value: [trim, shout]}"),
+        11,
+        "unknown cleaning step \"shout\": known are trim",
+    );
     check(&v("logicalType: string\ncustomProperties:\n  - {property: cleen, value: [trim]}"), 11, "unknown customProperty `cleen`");
     check(&v("logicalType: string\ncustomProperties:\n  - {property: onViolation, value: explode}"), 11, "unknown onViolation \"explode\"");
     check(&v("logicalType: integer\ncustomProperties:\n  - {property: default, value: many}"), 11, "default `many` is no value of BIGINT");
-    check(&v("logicalType: string\nrequired: true\ncustomProperties: [{property: onViolation, value: null}]"), 8, "onViolation cannot be null");
+    check(
+        &v("logicalType: string\nrequired: true\ncustomProperties: [{property: onViolation, value: null}]"),
+        8,
+        "onViolation cannot be null",
+    );
 
     let good = v("logicalType: string");
-    check(&good.replace("required: true, primaryKey: true}\n      - name: v", "required: true}\n      - name: v"), 5, "`left` has no primaryKey");
+    check(
+        &good.replace("required: true, primaryKey: true}\n      - name: v", "required: true}\n      - name: v"),
+        5,
+        "`left` has no primaryKey",
+    );
     check(&good.replace("primaryKey: true, transform", "transform"), 14, "`target` has no primaryKey");
     check(&good.replace("on: id", "on: nr"), 14, "`nr` is no column of `left`");
     check(&good.replace("left: left", "left: lift"), 14, "`lift` is no schema object");
@@ -104,13 +117,18 @@ fn refuses_with_the_line() {
     check(&good.replace("name: v, transform", "name: \"v; drop\", transform"), 18, "is no table or column name");
     check(&good.replace("name: v, transform", "name: _v, transform"), 18, "kept for the pipeline's own columns");
     check(&good.replace("name: v, transform", "name: id, transform"), 18, "target column `id` stands twice");
-    check(&good.replace("primaryKey: true, transformSourceObjects: [left.id]", "primaryKey: true, transformSourceObjects: [right.id]"), 17, "key column `id` can be missing");
+    check(
+        &good.replace("primaryKey: true, transformSourceObjects: [left.id]", "primaryKey: true, transformSourceObjects: [right.id]"),
+        17,
+        "key column `id` can be missing",
+    );
     check(&good.replace("name: v, transform", "name: v, physicalType: VARCHAR(3), transform"), 18, "too narrow");
 }
 
 #[test]
 fn lists_every_fault_at_once() {
-    let contract = SHIPPED.replace("physicalType: INTEGER", "physicalType: INTEGRE").replace("[trim, empty_to_null, uppercase]", "[trim, SHOUT]");
+    let contract =
+        SHIPPED.replace("physicalType: INTEGER", "physicalType: INTEGRE").replace("[trim, empty_to_null, uppercase]", "[trim, SHOUT]");
     let faults = Plan::compile(contract.as_bytes()).unwrap_err().0;
     assert_eq!(faults.len(), 3, "{faults:#?}");
     assert!(faults.is_sorted_by_key(|f| f.line));

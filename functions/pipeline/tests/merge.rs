@@ -110,8 +110,13 @@ fn cleans_joins_and_counts() {
     assert_eq!(offsets.value(1), i64::try_from(TRANSACTIONS.find("{\"transaction_id\": \"T2\"").unwrap()).unwrap());
 
     let quarantine = read(&merged.quarantine);
-    let column = |name: &str| quarantine[0].column_by_name(name).unwrap().as_string::<i32>().iter().map(|v| v.unwrap_or("-").to_owned()).collect::<Vec<_>>();
-    assert_eq!(column("source"), ["customers", "customers", "transactions", "transactions", "transactions", "transactions", "transactions"]);
+    let column = |name: &str| {
+        quarantine[0].column_by_name(name).unwrap().as_string::<i32>().iter().map(|v| v.unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        column("source"),
+        ["customers", "customers", "transactions", "transactions", "transactions", "transactions", "transactions"]
+    );
     assert_eq!(column("rule"), ["type", "required", "minimum", "required", "type", "malformed", "type"]);
     assert_eq!(column("column_name"), ["signup_date", "customer_id", "amount", "currency", "transaction_ts", "-", "amount"]);
     assert_eq!(column("record")[0], "C3,Cy,X,c@x.org,2,fr,Paris,2020-02-30");
@@ -161,18 +166,20 @@ fn a_customers_row_of_another_width_is_quarantined() {
     let plan = Plan::compile(CONTRACT).unwrap();
     let mut rejected = Vec::new();
     let csv = "\u{FEFF}customer_id,email\r\nC1,a@x.org\r\n\r\nC2\r\nC3,c@x.org,more\r\n";
-    let customers = pipeline::customers::read_customers::<pipeline::source::Malformed>(csv.as_bytes(), &plan, |offset, record, violation| {
-        rejected.push((offset, String::from_utf8(record.to_vec()).unwrap(), violation.rule.name()));
-        Ok(())
-    })
-    .unwrap();
+    let customers =
+        pipeline::customers::read_customers::<pipeline::source::Malformed>(csv.as_bytes(), &plan, |offset, record, violation| {
+            rejected.push((offset, String::from_utf8(record.to_vec()).unwrap(), violation.rule.name()));
+            Ok(())
+        })
+        .unwrap();
     assert_eq!((customers.counts().read, customers.counts().quarantined), (3, 2));
     assert_eq!(rejected, [(36, "C2".to_owned(), "malformed"), (40, "C3,c@x.org,more".to_owned(), "malformed")]);
     assert!(customers.find(b"C1").is_some() && customers.find(b"C2").is_none());
 }
 
 fn transaction() -> impl Strategy<Value = String> {
-    let amount = prop_oneof![Just("\"x\"".to_owned()), (-500i32..50_000).prop_map(|cents| format!("{}.{:02}", cents / 100, cents.abs() % 100))];
+    let amount =
+        prop_oneof![Just("\"x\"".to_owned()), (-500i32..50_000).prop_map(|cents| format!("{}.{:02}", cents / 100, cents.abs() % 100))];
     let line = ("T[0-9]{1,2}", "C[1-5]", amount, prop_oneof![Just("EUR"), Just("")]);
     line.prop_map(|(id, customer, amount, currency)| {
         format!(r#"{{"transaction_id":"{id}","customer_id":"{customer}","amount":{amount},"currency":"{currency}","transaction_ts":"2026-01-01T00:00:00Z"}}"#)

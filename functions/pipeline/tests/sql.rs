@@ -28,11 +28,22 @@ fn render(dialect: Dialect, uri: &str) -> LoadSql {
         records: 10,
         splits: vec![],
     };
-    let customers = CustomersRef { uri: "s3://bucket/landing/customers/customers.csv".into(), key: "k".into(), etag: "\"e\"".into(), version_id: None, bytes: 1 };
+    let customers = CustomersRef {
+        uri: "s3://bucket/landing/customers/customers.csv".into(),
+        key: "k".into(),
+        etag: "\"e\"".into(),
+        version_id: None,
+        bytes: 1,
+    };
     let mut rows = Counts { read: 10, clean: 9, ..Counts::default() };
     rows.quarantine(pipeline::clean::Rule::Minimum, Some("amount"));
     let sums = [("amount", 1250, 2), ("quantity", 9, 0)].map(|(name, unscaled, scale)| (name.to_owned(), Decimal { unscaled, scale }));
-    let ledger = Ledger { transactions: rows, customers: Counts { read: 3, clean: 3, ..Counts::default() }, customers_superseded: 1, sums: sums.into() };
+    let ledger = Ledger {
+        transactions: rows,
+        customers: Counts { read: 3, clean: 3, ..Counts::default() },
+        customers_superseded: 1,
+        sums: sums.into(),
+    };
     let copy_manifests = ["s3://bucket/runs/run-1/copy-clean.json".to_owned(), "s3://bucket/runs/run-1/copy-quarantine.json".to_owned()];
     let sql = LoadRun {
         // The hash of the contract's bytes would change with every comment in it.
@@ -49,7 +60,9 @@ fn render(dialect: Dialect, uri: &str) -> LoadSql {
 
 fn show(sql: &LoadSql) -> String {
     let mut text = String::new();
-    for (title, statements) in [("prepare", &sql.prepare), ("fill", &sql.fill), ("transaction", &sql.transaction), ("cleanup", &sql.cleanup)] {
+    for (title, statements) in
+        [("prepare", &sql.prepare), ("fill", &sql.fill), ("transaction", &sql.transaction), ("cleanup", &sql.cleanup)]
+    {
         writeln!(text, "-- {title}").unwrap();
         for statement in statements {
             writeln!(text, "\n-- {}\n{};", statement.name, statement.sql).unwrap();

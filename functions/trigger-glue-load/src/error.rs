@@ -13,7 +13,9 @@ pub(crate) enum Error {
     ContractInvalid { uri: String, faults: Faults },
     #[error("{0}")]
     RunIncomplete(String),
-    #[error("{uri} has {rows} records and none has a field of the contract: a JSON array of objects or one object a line is due, with the fields the contract names")]
+    #[error(
+        "{uri} has {rows} records and none has a field of the contract: a JSON array of objects or one object a line is due, with the fields the contract names"
+    )]
     SourceMalformed { uri: String, rows: u64 },
     #[error("{0}; nothing was loaded")]
     QualityGateFailed(String),

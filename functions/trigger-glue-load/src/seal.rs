@@ -3,9 +3,7 @@
 use cloud::bucket::{Bucket, Pin};
 use pipeline::contract::Plan;
 use pipeline::ledger::Ledger;
-use pipeline::manifest::{
-    Dialects, Inputs, Load, MANIFEST_FORMAT, Part, RawManifest, RunId, RunManifest, Staging, copy_manifest, hex,
-};
+use pipeline::manifest::{Dialects, Inputs, Load, MANIFEST_FORMAT, Part, RawManifest, RunId, RunManifest, Staging, copy_manifest, hex};
 use pipeline::sql::{Dialect, LoadRun, load};
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -51,7 +49,9 @@ async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Resul
     let mut parts = Vec::with_capacity(raw.splits.len());
     for split in 0..u32::try_from(raw.splits.len()).unwrap_or(u32::MAX) {
         let part: Option<Part> = bucket.get_json_optional(&run_id.part_key(split)).await?;
-        parts.push(part.ok_or_else(|| Error::RunIncomplete(format!("split {split} of the run {run_id} has no books: run merge-and-clean on it")))?);
+        parts.push(
+            part.ok_or_else(|| Error::RunIncomplete(format!("split {split} of the run {run_id} has no books: run merge-and-clean on it")))?,
+        );
     }
     let ledger = Ledger::total(parts.iter().map(|part| &part.ledger)).map_err(|e| Error::LedgerMismatch(e.to_string()))?;
     check(&plan, &raw, &ledger)?;
@@ -96,7 +96,10 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger) -> Result<(), Error> {
         return Err(Error::SourceMalformed { uri: raw.uri.clone(), rows: rows.read });
     }
     if rows.read < plan.gates.min_rows {
-        return Err(Error::QualityGateFailed(format!("{} rows were read from {}, and the contract's minRows is {}", rows.read, raw.uri, plan.gates.min_rows)));
+        return Err(Error::QualityGateFailed(format!(
+            "{} rows were read from {}, and the contract's minRows is {}",
+            rows.read, raw.uri, plan.gates.min_rows
+        )));
     }
     #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
     let ratio = if rows.read == 0 { 0.0 } else { rows.quarantined as f64 / rows.read as f64 };

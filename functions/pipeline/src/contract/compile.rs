@@ -122,7 +122,9 @@ impl Compiler<'_> {
                 }
                 match serde_json::from_value::<JoinValue>(custom.value.clone()) {
                     Err(e) => self.faults.at(&custom.property, format!("join is not {{left, right, on, unmatched}}: {e}")),
-                    Ok(_) if found.is_some() => self.faults.at(&custom.property, "a second schema object has a join: a contract has one target table"),
+                    Ok(_) if found.is_some() => {
+                        self.faults.at(&custom.property, "a second schema object has a join: a contract has one target table")
+                    }
                     Ok(join) => found = Some((object, join)),
                 }
             }
@@ -164,7 +166,8 @@ impl Compiler<'_> {
             on_violation: OnViolation::default(),
         };
         let options = &property.logical_type_options;
-        for (name, bound, slot) in [("minimum", &options.minimum, &mut column.minimum), ("maximum", &options.maximum, &mut column.maximum)] {
+        for (name, bound, slot) in [("minimum", &options.minimum, &mut column.minimum), ("maximum", &options.maximum, &mut column.maximum)]
+        {
             let Some(bound) = bound else { continue };
             *slot = self.bound(&bound.value.to_string(), kind);
             if slot.is_none() {
@@ -247,11 +250,13 @@ impl Compiler<'_> {
             "date" => Some(Type::Date),
             "timestamp" => Some(Type::Timestamp),
             "number" => {
-                self.faults.at(logical, "logicalType number needs a physicalType like DECIMAL(18,2), since its digits must be kept exactly");
+                self.faults
+                    .at(logical, "logicalType number needs a physicalType like DECIMAL(18,2), since its digits must be kept exactly");
                 None
             }
             other => {
-                self.faults.at(logical, format!("unknown logicalType `{other}`: known are string, integer, number, boolean, date, timestamp"));
+                self.faults
+                    .at(logical, format!("unknown logicalType `{other}`: known are string, integer, number, boolean, date, timestamp"));
                 None
             }
         }
@@ -260,7 +265,10 @@ impl Compiler<'_> {
     fn key(&mut self, object: &Object) -> Vec<usize> {
         let key: Vec<usize> = (0..object.properties.len()).filter(|i| object.properties[*i].primary_key).collect();
         if key.is_empty() {
-            self.faults.at(&object.name, format!("`{}` has no primaryKey: mark the column that identifies a row with primaryKey: true", object.name.value));
+            self.faults.at(
+                &object.name,
+                format!("`{}` has no primaryKey: mark the column that identifies a row with primaryKey: true", object.name.value),
+            );
         }
         key
     }
@@ -277,10 +285,17 @@ impl Compiler<'_> {
         let (left, right) = (left?, right?);
         let (l, r) = (&transactions.columns[left], &customers.columns[right]);
         if std::mem::discriminant(&l.kind) != std::mem::discriminant(&r.kind) {
-            self.faults.at(&object.name, format!("the join compares {} with {}: give `{}` one type on both sides", l.kind, r.kind, join.on));
+            self.faults
+                .at(&object.name, format!("the join compares {} with {}: give `{}` one type on both sides", l.kind, r.kind, join.on));
         }
         if customers.key != [right] {
-            self.faults.at(&object.name, format!("the join's column `{}` must be the one primaryKey of `{}`, so that a row matches at most once", join.on, customers.name));
+            self.faults.at(
+                &object.name,
+                format!(
+                    "the join's column `{}` must be the one primaryKey of `{}`, so that a row matches at most once",
+                    join.on, customers.name
+                ),
+            );
         }
         let unmatched = match &join.unmatched {
             None => Unmatched::default(),
@@ -292,7 +307,14 @@ impl Compiler<'_> {
         Some(Join { left, right, unmatched })
     }
 
-    fn target(&mut self, object: &Object, left: &Object, right: &Object, transactions: &mut Source, customers: &mut Source) -> Option<Target> {
+    fn target(
+        &mut self,
+        object: &Object,
+        left: &Object,
+        right: &Object,
+        transactions: &mut Source,
+        customers: &mut Source,
+    ) -> Option<Target> {
         self.unique(object.properties.iter().map(|p| p.physical_name.as_ref().unwrap_or(&p.name)), "target column");
         let physical = object.physical_name.as_ref().unwrap_or(&object.name);
         let (schema, table) = physical.value.split_once('.').unwrap_or(("public", &physical.value));
@@ -315,7 +337,8 @@ impl Compiler<'_> {
                 Some(column) => {
                     let kind = stated.unwrap_or(column.kind);
                     if !kind.holds(column.kind) {
-                        self.faults.at(name, format!("target column `{}` is {kind}, too narrow for its source's {}", name.value, column.kind));
+                        self.faults
+                            .at(name, format!("target column `{}` is {kind}, too narrow for its source's {}", name.value, column.kind));
                     }
                     let from_transactions = matches!(origin, Origin::Transactions(_));
                     (kind, !(from_transactions && column.required))
@@ -336,7 +359,12 @@ impl Compiler<'_> {
         (columns.len() == object.properties.len()).then(|| Target { schema: schema.to_owned(), table: table.to_owned(), columns, key })
     }
 
-    fn origin(&mut self, property: &Property, (left, transactions): (&Object, &Source), (right, customers): (&Object, &Source)) -> Option<Origin> {
+    fn origin(
+        &mut self,
+        property: &Property,
+        (left, transactions): (&Object, &Source),
+        (right, customers): (&Object, &Source),
+    ) -> Option<Origin> {
         for custom in &property.custom_properties {
             match (custom.property.value.as_str(), custom.value.as_str()) {
                 ("derive", Some("matched")) => return Some(Origin::Matched),
@@ -349,7 +377,10 @@ impl Compiler<'_> {
         }
         let name = &property.name.value;
         let [reference] = property.transform_source_objects.as_slice() else {
-            self.faults.at(&property.name, format!("target column `{name}` needs exactly one transformSourceObjects entry, e.g. [{}.{name}]", left.name.value));
+            self.faults.at(
+                &property.name,
+                format!("target column `{name}` needs exactly one transformSourceObjects entry, e.g. [{}.{name}]", left.name.value),
+            );
             return None;
         };
         let (object, column) = reference.value.split_once('.').unwrap_or(("", &reference.value));

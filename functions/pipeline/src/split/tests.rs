@@ -60,7 +60,17 @@ fn refuses_utf16_and_endless_records() {
 }
 
 fn json_records() -> impl Strategy<Value = Vec<String>> {
-    let text = proptest::collection::vec(prop_oneof![Just("\\\"".to_owned()), Just("\\\\".to_owned()), Just("}".to_owned()), Just("{".to_owned()), Just("],".to_owned()), "[a-zé ]{0,5}"], 0..5);
+    let text = proptest::collection::vec(
+        prop_oneof![
+            Just("\\\"".to_owned()),
+            Just("\\\\".to_owned()),
+            Just("}".to_owned()),
+            Just("{".to_owned()),
+            Just("],".to_owned()),
+            "[a-zé ]{0,5}"
+        ],
+        0..5,
+    );
     let record = (text, 0..3u32).prop_map(|(parts, depth)| {
         let inner = format!("{{\"k\":\"{}\"}}", parts.concat());
         (0..depth).fold(inner, |inner, _| format!("{{\"n\": {inner}}}"))

@@ -163,7 +163,7 @@ FROM (
 ) f;
 
 -- delete_replaced
-DELETE FROM "analytics"."customer_transactions" USING crosstally_fold f WHERE "analytics"."customer_transactions"."transaction_id" = f."transaction_id" AND f.is_written;
+DELETE FROM "analytics"."customer_transactions" USING crosstally_fold f WHERE "customer_transactions"."transaction_id" = f."transaction_id" AND f.is_written;
 
 -- insert_rows
 INSERT INTO "analytics"."customer_transactions" ("transaction_id", "customer_id", "amount", "currency", "product", "quantity", "payment_method", "status", "transaction_ts", "customer_matched", "first_name", "last_name", "email", "phone", "country", "city", "signup_date", "_run_id", "_source_uri", "_source_offset", "_loaded_at")
@@ -184,16 +184,16 @@ SELECT * FROM (
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
-    COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,2))), 0) AS "loaded_amount",
-    COALESCE(SUM(CAST(t."quantity" AS DECIMAL(38,0))), 0) AS "loaded_quantity",
-    COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS "written_amount",
-    COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS "written_quantity"
+    CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "loaded_amount",
+    CAST(COALESCE(SUM(CAST(t."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "loaded_quantity",
+    CAST(COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "written_amount",
+    CAST(COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "written_quantity"
   FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
   WHERE f.fate <> 'superseded'
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
-    COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,2))), 0) AS "superseded_amount",
-    COALESCE(SUM(CAST(s."quantity" AS DECIMAL(38,0))), 0) AS "superseded_quantity"
+    CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "superseded_amount",
+    CAST(COALESCE(SUM(CAST(s."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "superseded_quantity"
   FROM crosstally_fold f JOIN crosstally.staging_4e65d3fbe8ad6535 s ON f."_source_uri" = s."_source_uri" AND f."_source_offset" = s."_source_offset"
   WHERE f.fate = 'superseded'
 ) c CROSS JOIN (
