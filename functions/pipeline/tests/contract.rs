@@ -1,5 +1,7 @@
 //! Contracts that are understood, and contracts that are refused, with every fault and its line.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use pipeline::contract::{OnViolation, Origin, Plan, Unmatched, Verb};
 use pipeline::types::{Type, Value};
 

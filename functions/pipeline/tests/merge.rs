@@ -1,5 +1,7 @@
 //! Whole splits through the pipeline, read back from their Parquet.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;

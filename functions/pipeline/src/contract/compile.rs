@@ -70,7 +70,7 @@ impl Compiler<'_> {
         let gates = self.contract_properties(&document.custom_properties);
         self.unique(document.schema.iter().map(|o| &o.name), "schema object");
 
-        let Some((target, join)) = self.target_object(document) else { return None };
+        let (target, join) = self.target_object(document)?;
         let left = self.object(document, target, &join.left, "left")?;
         let right = self.object(document, target, &join.right, "right")?;
         let mut transactions = self.source(left);

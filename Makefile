@@ -1,0 +1,52 @@
+# What one does with this repository. `make help` lists it.
+
+PYTHON ?= python3
+ROWS   ?= 10000
+FORMAT ?= array
+SEED   ?= 42
+
+# Sets itself up on first use; everything it installs lies under .local/.
+laptop := PYTHONPATH=infra/local $(PYTHON) -m laptop
+tools  := $(laptop) exec
+export CUSTOMERS TRANSACTIONS CONTRACT OUT PINNED
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up down samples lint test clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the pinned parts into the checkout; PINNED=1 also where the machine has its own
+	@$(laptop) setup
+
+run: ## One run from files to warehouse. CUSTOMERS=file TRANSACTIONS=file [CONTRACT=file] [OUT=dir]
+	@$(laptop) run \
+	  $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
+	  $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
+
+up: ## Start the same stack in the background, to look around in
+	@$(laptop) up
+
+down: ## Stop it
+	@$(laptop) down
+
+samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT=dir
+	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-samples}"
+
+lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(tools) sam validate --lint --region us-east-1
+	@$(tools) cfn-lint
+	@$(tools) asl-validator --json-path statemachine.asl.json
+	@$(tools) ruff check --config infra/local/ruff.toml infra samples
+	@$(tools) ruff format --check --config infra/local/ruff.toml infra samples
+
+test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
+	cargo test --workspace --locked
+	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests
+	@$(tools) pytest -q --timeout 600 infra/local/tests
+
+clean: ## Remove what was built and installed here, after stopping what `up` started
+	@if [ -e .local/up.json ]; then $(laptop) down; fi
+	rm -rf .local .aws-sam target

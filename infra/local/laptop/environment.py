@@ -1,0 +1,51 @@
+"""The environment in which the tools run: the pinned parts come first, and caches that belong in a home folder stay in the checkout."""
+
+import os
+from pathlib import Path
+
+from laptop.paths import CACHE, HOME, NPM, SAM_VENV, VENV
+from laptop.setup import machine
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+
+def of_tools() -> dict[str, str]:
+    tools = machine.recall()
+    home = Path.home()
+    folders = [VENV / "bin", SAM_VENV / "bin", NPM / "node_modules" / ".bin", Path(tools["node"]).parent, Path(tools["java"]) / "bin"]
+    HOME.mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        "PATH": ":".join([*map(str, folders), os.environ.get("PATH", os.defpath)]),
+        "JAVA_HOME": tools["java"],
+        # Rust's own folders stay where they are: the registry and the toolchains are the machine's.
+        "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
+        "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
+        "HOME": str(HOME),
+        "XDG_CACHE_HOME": str(CACHE),
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+
+def of_aws(endpoint: str, gateway: str) -> dict[str, str]:
+    """For everything that believes it talks to AWS. The emulator takes any key."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_GLUE": gateway,
+        "AWS_ENDPOINT_URL_REDSHIFT_DATA": gateway,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Neither may lead a test to a real account.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def without_aws(environment: dict[str, str]) -> dict[str, str]:
+    """What the user has set for real accounts (a profile, a session token, proxies for the emulators' addresses) must not reach the stack."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "AZURE_"))}
+    return kept | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}

@@ -1,0 +1,93 @@
+"""One execution of the state machine: started, followed through its history, and what it ended with."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from laptop.stack import Stack
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass
+class State:
+    """The time spent in one state, over all visits: a waiting loop passes through its states many times."""
+
+    name: str
+    visits: int = 0
+    seconds: float = 0.0
+    since: datetime | None = None
+
+    def seconds_at(self, now: datetime) -> float:
+        return self.seconds + ((now - self.since).total_seconds() if self.since else 0.0)
+
+
+@dataclass
+class Execution:
+    arn: str
+    name: str
+    status: str = "RUNNING"
+    states: dict[str, State] = field(default_factory=dict)
+    error: dict[str, str] | None = None
+    output: str | None = None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        return {state.name: round(state.seconds, 3) for state in self.states.values()}
+
+
+def start(stack: Stack, state_machine: str, name: str, text: str = "{}") -> Execution:
+    answer = stack.client("stepfunctions").start_execution(stateMachineArn=state_machine, name=name, input=text)
+    return Execution(answer["executionArn"], name)
+
+
+def follow(stack: Stack, execution: Execution, show: Callable[[Execution], None]) -> None:
+    """Returns when it has ended; `show` is called after every look at it."""
+    client = stack.client("stepfunctions")
+    seen = 0
+    while execution.status == "RUNNING":
+        stack.check()
+        description = client.describe_execution(executionArn=execution.arn)
+        events = [event for page in _pages(client, execution.arn) for event in page["events"]]
+        for event in events[seen:]:
+            _count(execution, event)
+        seen = len(events)
+        # Asked before the history, so that the last look sees every event.
+        execution.status = description["status"]
+        if execution.status == "RUNNING":
+            show(execution)
+            time.sleep(_POLL_SECONDS)
+    for state in execution.states.values():
+        # The state that failed was never left.
+        state.seconds, state.since = state.seconds_at(events[-1]["timestamp"]), None
+    execution.output = description.get("output")
+    if execution.status != "SUCCEEDED":
+        execution.error = error_of(description.get("error") or execution.status, description.get("cause") or "")
+    show(execution)
+
+
+def error_of(name: str, cause: str) -> dict[str, str]:
+    """A function's error comes as JSON in the cause, under the name that its code gave it."""
+    try:
+        payload = json.loads(cause)
+    except ValueError:
+        payload = None
+    if isinstance(payload, dict) and "errorMessage" in payload:
+        return {"name": payload.get("errorType") or name, "message": payload["errorMessage"]}
+    return {"name": name, "message": cause}
+
+
+def _pages(client, arn: str):
+    return client.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000})
+
+
+def _count(execution: Execution, event: dict) -> None:
+    if entered := event.get("stateEnteredEventDetails"):
+        state = execution.states.setdefault(entered["name"], State(entered["name"]))
+        state.visits += 1
+        state.since = event["timestamp"]
+    elif left := event.get("stateExitedEventDetails"):
+        state = execution.states[left["name"]]
+        state.seconds, state.since = state.seconds_at(event["timestamp"]), None

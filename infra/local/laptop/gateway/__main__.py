@@ -1,0 +1,36 @@
+"""python -m laptop.gateway --socket FD --warehouse HOST:PORT --folder DIR --logs DIR; the emulator's address comes as AWS_ENDPOINT_URL."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from laptop.gateway.glue_runs import GlueRuns
+from laptop.gateway.redshift_data import RedshiftData
+from laptop.gateway.server import Server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--warehouse", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--logs", type=Path, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+
+    host, _, port = arguments.warehouse.rpartition(":")
+    glue = GlueRuns(arguments.folder / "glue", arguments.logs)
+    services = {"RedshiftData": RedshiftData(host, int(port)), "AWSGlue": glue}
+    server = Server(arguments.socket, services, passed_on_to=os.environ["AWS_ENDPOINT_URL"])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.serve_forever()
+    finally:
+        glue.stop_all()
+
+
+if __name__ == "__main__":
+    main()

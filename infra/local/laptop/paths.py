@@ -1,0 +1,18 @@
+"""Where everything lies. All that is made here is under STATE, which git ignores and `make clean` removes."""
+
+from pathlib import Path
+
+LOCAL_FOLDER = Path(__file__).resolve().parents[1]
+ROOT = LOCAL_FOLDER.parents[1]
+
+STATE = ROOT / ".local"
+VENV = STATE / "venv"
+SAM_VENV = STATE / "sam"
+NPM = STATE / "npm"
+JDBC = STATE / "jdbc"
+CACHE = STATE / "cache"
+HOME = STATE / "home"
+STAMPS = STATE / "stamps"
+LOGS = STATE / "logs"
+STACKS = STATE / "stacks"
+UP_FILE = STATE / "up.json"

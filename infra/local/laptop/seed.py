@@ -1,0 +1,66 @@
+"""What a real account would hold before the first run: two secrets, the blob in Azure, the customers in S3, perhaps a contract."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.storage.blob import BlobServiceClient, ContentSettings
+
+from laptop.stack import Stack
+
+# Azurite's one account, with the key that its documentation gives everybody.
+_AZURE_ACCOUNT = "devstoreaccount1"
+_AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+CONTAINER = "transactions"
+BLOB = "transactions.json"
+CUSTOMERS_KEY = "landing/customers/customers.csv"
+CONTRACT_KEY = "config/contract.odcs.yaml"
+
+_BLOCK_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Secrets:
+    azure: str
+    warehouse: str
+
+
+def secrets(stack: Stack) -> Secrets:
+    client = stack.client("secretsmanager")
+    login = json.dumps({"username": stack.warehouse.user, "password": stack.warehouse.password})
+    return Secrets(
+        azure=client.create_secret(Name="crosstally-local/azure", SecretString=connection_string(stack))["ARN"],
+        warehouse=client.create_secret(Name="crosstally-local/warehouse", SecretString=login)["ARN"],
+    )
+
+
+def connection_string(stack: Stack, key: str = _AZURE_KEY) -> str:
+    endpoint = f"{stack.endpoints.azure}/{_AZURE_ACCOUNT}"
+    return f"DefaultEndpointsProtocol=http;AccountName={_AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};"
+
+
+def blob_service(stack: Stack) -> BlobServiceClient:
+    return BlobServiceClient.from_connection_string(connection_string(stack), max_block_size=_BLOCK_BYTES, max_single_put_size=_BLOCK_BYTES)
+
+
+def transactions(stack: Stack, path: Path) -> None:
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").digest()
+        file.seek(0)
+        container = blob_service(stack).get_container_client(CONTAINER)
+        if not container.exists():
+            container.create_container()
+        # Azure computes no MD5 of a blob that came in blocks; whoever uploads states it, and the pipeline checks it.
+        settings = ContentSettings(content_type="application/json", content_md5=bytearray(md5))
+        container.upload_blob(BLOB, file, overwrite=True, content_settings=settings)
+
+
+def customers(stack: Stack, bucket: str, path: Path) -> None:
+    stack.client("s3").upload_file(str(path), bucket, CUSTOMERS_KEY)
+
+
+def contract(stack: Stack, bucket: str, path: Path | None) -> None:
+    if path is not None:
+        stack.client("s3").upload_file(str(path), bucket, CONTRACT_KEY)

@@ -1,0 +1,27 @@
+"""Makes the checkout self-sufficient: pinned Python and npm parts, and what the machine lacks of Node, Java, Postgres and the JDBC driver.
+
+Standard library only. Every part carries a stamp with the hash of what it was made from, written last: a part that was interrupted, or whose pins
+changed, is made again; one that stands costs a file read.
+"""
+
+import fcntl
+
+from laptop.failure import Failure
+from laptop.paths import STATE
+from laptop.setup import java, jdbc, machine, node, postgres, python
+
+
+def ensure() -> None:
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up in the same checkout waits for the first
+        try:
+            python.ensure()
+            tools = machine.recall_if_unchanged()
+            for part in (node, java, postgres, jdbc):
+                if part.NAME not in tools:
+                    tools[part.NAME] = part.find() or part.install()
+                    machine.remember(tools)
+            node.ensure_packages(tools[node.NAME])
+        except OSError as error:
+            raise Failure("SetupFailed", f"the set-up could not finish: {error}") from error

@@ -1,0 +1,141 @@
+"""The supervisor: starts the servers, knows their addresses, stops them, and leaves nothing behind but logs."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from laptop import components, environment, ports, postgres
+from laptop.failure import Failure
+from laptop.paths import LOGS, ROOT, STACKS
+from laptop.processes import Component
+
+_LOGS_KEPT = 20
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    aws: str
+    gateway: str
+    azure: str
+
+
+class Stack:
+    """Used with `with`: whatever was started inside has stopped afterwards."""
+
+    def __init__(self, command: str) -> None:
+        self.name = f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        self.logs = LOGS / self.name
+        self.folder = STACKS / self.name
+        self._components: list[Component] = []
+        self._commands: list[Component] = []
+
+    def __enter__(self) -> "Stack":
+        _sweep()
+        self.logs.mkdir(parents=True)
+        self.folder.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the servers; they answer when this returns."""
+        database, self.warehouse = postgres.start(self.logs, self.folder / "postgres")
+        self._components.append(database)
+        blobs, azure_port = components.start_azure(self.logs, self._scratch("azurite"))
+        self._components.append(blobs)
+        with ports.listen() as listener:
+            gateway = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway)
+            self._components.append(cloud)
+            self.endpoints = Endpoints(aws, gateway, f"http://127.0.0.1:{azure_port}")
+            self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.warehouse))
+
+    def stop(self) -> None:
+        # Once the stopping has begun, a second Ctrl-C must not stop the stopping.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError):  # not in the main thread
+                signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(Exception):
+            self._keep_function_logs()
+        for process in [*self._commands, *reversed(self._components)]:
+            process.stop()
+        remove(self.folder)
+
+    def client(self, service: str):
+        at = self.endpoints.gateway if service in ("glue", "redshift-data") else self.endpoints.aws
+        return boto3.client(
+            service,
+            endpoint_url=at,
+            region_name=environment.REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def aws_environment(self) -> dict[str, str]:
+        return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)
+
+    def launch(self, name: str, command: list[str | Path], **options) -> Component:
+        """Starts a command that ends by itself, and with the stack at the latest."""
+        self._commands.append(Component(name, self.logs / f"{name.replace(' ', '-')}.log", command, **options))
+        return self._commands[-1]
+
+    def check(self) -> None:
+        """Raises if a server has died."""
+        for component in self._components:
+            if not component.runs():
+                raise Failure("StackFailed", f"{component.name} has stopped: {component.last_words()}", [component.log])
+
+    def _scratch(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
+    def _keep_function_logs(self) -> None:
+        """The functions' logs are in the emulated CloudWatch, and would go with it."""
+        if not hasattr(self, "endpoints"):
+            return
+        client = self.client("logs")
+        for group in client.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=name)
+            lines = [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+            if lines:
+                (self.logs / f"{name.strip('/').replace('/', '-')}.log").write_text("\n".join(lines) + "\n")
+
+
+def remove(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree((folder / "warehouse-folder").read_text(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it."""
+    return os.path.relpath(path) if path.is_relative_to(ROOT) else str(path)
+
+
+def _sweep() -> None:
+    """Removes what killed stacks left behind, and old logs."""
+    for folder in STACKS.glob("*"):
+        if not _alive(int(folder.name.rpartition("-")[2])):
+            remove(folder)
+    logs = sorted((folder for folder in LOGS.glob("*") if folder.is_dir()), key=lambda folder: folder.stat().st_mtime)
+    for folder in logs[:-_LOGS_KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

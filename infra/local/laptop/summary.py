@@ -1,0 +1,50 @@
+"""`summary.json`: how a run ended, for programs. Standard library only, since a run can also end before the set-up."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_ROWS = ("read", "loaded", "superseded", "quarantined")
+_CUSTOMERS = ("read", "kept", "superseded", "quarantined")
+
+
+@dataclass
+class Outcome:
+    run_id: str | None = None
+    status: str = "NOT_STARTED"
+    ledger: Any = None  # laptop.ledger.Ledger, once the warehouse has one
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: dict[str, str] | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.status == "SUCCEEDED" and self.error is None
+
+    def summary(self) -> dict:
+        ledger = self.ledger
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "rows": ledger.rows if ledger else dict.fromkeys(_ROWS, 0),
+            "quarantined_by_rule": ledger.quarantined_by_rule if ledger else {},
+            "customers": ledger.customers if ledger else dict.fromkeys(_CUSTOMERS, 0),
+            "sums": ledger.sums if ledger else {},
+            "matched": ledger.matched if ledger else 0,
+            "unmatched": ledger.unmatched if ledger else 0,
+            "seconds": self.seconds,
+            "error": self.error,
+        }
+
+
+def write(out: Path, outcome: Outcome) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    scratch = out / "summary.json.new"
+    scratch.write_text(json.dumps(outcome.summary(), indent=2) + "\n")
+    scratch.replace(out / "summary.json")
+
+
+def clear(out: Path) -> None:
+    """Removes what an earlier run left there, so that nobody takes it for this one's. Files of the user stay."""
+    for file in [out / "manifest.json", out / "summary.json", *out.glob("clean/part-*.parquet"), *out.glob("quarantine/part-*.parquet")]:
+        file.unlink(missing_ok=True)
