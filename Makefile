@@ -6,7 +6,7 @@ FORMAT ?= array
 SEED   ?= 42
 
 # Sets itself up on first use; everything it installs lies under .local/.
-laptop := PYTHONPATH=infra/local $(PYTHON) -m laptop
+laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
 export CUSTOMERS TRANSACTIONS CONTRACT OUT PINNED
 

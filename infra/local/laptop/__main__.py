@@ -19,13 +19,16 @@ from laptop.paths import LOCAL_FOLDER, VENV
 
 
 def main(arguments):
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
-        return commands.dispatch(arguments)
     try:
-        commands.check_before_setup(arguments)
+        commands.check(arguments)
+        if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
+            return commands.dispatch(arguments)
         setup.ensure()
     except Failure as failure:
         return commands.report_failure(arguments, failure)
+    except KeyboardInterrupt:
+        commands.report_failure(arguments, Failure("Interrupted", "stopped before the end"))
+        return 130
     # By its whole path: an interpreter looks for its environment from there.
     python = str(VENV / "bin" / "python")
     return os.execve(python, [python, "-m", "laptop", *sys.argv[1:]], dict(os.environ, PYTHONPATH=str(LOCAL_FOLDER)))

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -27,12 +26,14 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def check_before_setup(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong at once should not come out after minutes of building."""
     if arguments.command == "run":
+        if arguments.out and arguments.out.exists():
+            if not arguments.out.is_dir():
+                raise Failure("InputMissing", f"OUT: {arguments.out} is a file; give the path of a folder")
+            summary.clear(arguments.out)
         inputs_of(arguments).check()
-        if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
-            raise Failure("InputMissing", f"OUT: {arguments.out} is a file; give the path of a folder")
 
 
 def inputs_of(arguments: argparse.Namespace) -> Inputs:
@@ -41,40 +42,27 @@ def inputs_of(arguments: argparse.Namespace) -> Inputs:
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
-    # A polite request to stop is the same as Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        match arguments.command:
-            case "setup":
-                return 0
-            case "run":
-                from laptop import run
+    match arguments.command:
+        case "run":
+            from laptop import run
 
-                return run.main(inputs_of(arguments), arguments.out)
-            case "up" | "down" | "supervise":
-                from laptop import background
+            return run.main(inputs_of(arguments), arguments.out)
+        case "up" | "down" | "supervise":
+            from laptop import background
 
-                return getattr(background, arguments.command)()
-            case "exec":
-                from laptop import environment
+            return getattr(background, arguments.command)()
+        case "exec":
+            from laptop import environment
 
-                os.execvpe(arguments.words[0], arguments.words, environment.of_tools())
-    except Failure as failure:
-        return report_failure(arguments, failure)
-    except KeyboardInterrupt:
-        report_failure(arguments, Failure("Interrupted", "stopped before the end"))
-        return 128 + signal.SIGINT
-    raise AssertionError(arguments.command)
+            os.execvpe(arguments.words[0], arguments.words, environment.of_tools())
+    return 0
 
 
 def report_failure(arguments: argparse.Namespace, failure: Failure) -> int:
-    """A failure outside of an execution. Whoever asked for a summary gets one also then."""
-    print(f"error: {failure}", file=sys.stderr)
+    print(f"\nerror: {failure}", file=sys.stderr)
     for log in failure.logs:
-        print(f"  log: {log}", file=sys.stderr)
+        print(f"  log: {os.path.relpath(log)}", file=sys.stderr)
     out = arguments.out if arguments.command == "run" else None
-    if out and (out.is_dir() or not out.exists()):
-        summary.clear(out)
+    if out and not (out / "summary.json").exists() and (out.is_dir() or not out.exists()):
         summary.write(out, Outcome(error={"name": failure.name, "message": failure.message}))
     return 1

@@ -18,7 +18,8 @@ def start_azure(logs: Path, scratch: Path) -> tuple[Component, int]:
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent", "--blobHost", "127.0.0.1"]
 
     def start(port: int) -> Component:
-        return Component("azurite", logs / "azurite.log", [machine.recall()["node"], main, *options, "--blobPort", str(port)], cwd=scratch)
+        command = [machine.recall()["node"], main, *options, "--blobPort", str(port)]
+        return Component("azurite", logs / "azurite.log", command, cwd=scratch, env=environment.of_tools() | {"TMPDIR": str(scratch)})
 
     return start_on_a_free_port(start, answers)
 

@@ -34,7 +34,7 @@ def building(stack: Stack) -> Iterator[Callable[[], Path]]:
     command += ["--parameter-overrides", f"Architecture={architecture()}"]
     with (STATE / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds would write the same binaries in target/
-        component = stack.launch("sam build", command, cwd=ROOT, env=environment.of_tools())
+        component = stack.launch("sam build", command, environment.of_tools())
 
         def finish() -> Path:
             _finish("BuildFailed", component)
@@ -57,7 +57,7 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
     command = ["sam", "deploy", "--config-file", CONFIG, "--config-env", ENVIRONMENT, "--template-file", built / "template.yaml", "--no-progressbar"]
     command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
     variables = environment.without_aws(environment.of_tools()) | stack.aws_environment() | {"SAM_CLI_POLL_DELAY": "0.5"}
-    _finish("DeployFailed", stack.launch("sam deploy", command, cwd=ROOT, env=variables))
+    _finish("DeployFailed", stack.launch("sam deploy", command, variables))
     name = config["global"]["parameters"]["stack_name"]
     described = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}

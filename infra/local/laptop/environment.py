@@ -24,6 +24,7 @@ def of_tools() -> dict[str, str]:
         "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
         "HOME": str(HOME),
         "XDG_CACHE_HOME": str(CACHE),
+        "NODE_COMPILE_CACHE": str(CACHE / "node"),
         "SAM_CLI_TELEMETRY": "0",
     }
 

@@ -17,12 +17,13 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 5.0
-
-
 _MARK = "CROSSTALLY_GUARD"  # a command that continues in another interpreter has its guard already
 
 
 def run(main: Callable[[], int]) -> int:
+    # A polite request to stop is the same as Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     if not sys.platform.startswith("linux") or os.environ.get(_MARK) == str(os.getppid()):
         return main()
     guard, child = os.getpid(), os.fork()

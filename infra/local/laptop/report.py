@@ -1,10 +1,12 @@
 """What a run leaves with the user: the table on the screen, and the files of OUT."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 from laptop.ledger import Ledger
 from laptop.screen import paint, say
+from laptop.setup import machine
 from laptop.stack import Stack
 from laptop.summary import Outcome
 
@@ -61,7 +63,8 @@ def print_places(stack: Stack, bucket: str, run_id: str, out: Path | None) -> No
 
 def psql(stack: Stack) -> str:
     warehouse = stack.warehouse
-    return f"PGPASSWORD={shlex.quote(warehouse.password)} psql -h 127.0.0.1 -p {warehouse.port} -U {warehouse.user} {warehouse.database}"
+    program = "psql" if shutil.which("psql") else shlex.quote(str(Path(machine.recall()["postgres"]) / "psql"))
+    return f"PGPASSWORD={shlex.quote(warehouse.password)} {program} -h 127.0.0.1 -p {warehouse.port} -U {warehouse.user} {warehouse.database}"
 
 
 def _line(name: str, value: str, remark: str = "") -> None:

@@ -4,43 +4,39 @@ import time
 from pathlib import Path
 
 from laptop import execution, ledger, report, screen, summary
+from laptop.failure import Failure
 from laptop.inputs import Inputs
-from laptop.screen import say
 from laptop.session import Session, ready
-from laptop.stack import shown
 from laptop.summary import Outcome
 
 
 def main(inputs: Inputs, out: Path | None) -> int:
-    if out:
-        summary.clear(out)
-    with ready("run", inputs) as session:
-        outcome = Outcome(run_id=time.strftime("run-%Y%m%d-%H%M%S"))
-        try:
+    outcome = Outcome()
+    try:
+        with ready("run", inputs) as session:
             carry_out(session, outcome)
-        finally:
             if out:
-                summary.write(out, outcome)
+                report.export(session.stack, session.deployment.bucket, outcome.run_id, out)
+            report.print_table(outcome)
+            report.print_places(session.stack, session.deployment.bucket, outcome.run_id, out)
+        # Now the functions' logs are there, too.
+        if outcome.error:
+            raise Failure(outcome.error["name"], outcome.error["message"], sorted(session.stack.logs.iterdir()))
+    except BaseException as error:
+        outcome.fail(*_named(error))
+        raise
+    finally:
         if out:
-            report.export(session.stack, session.deployment.bucket, outcome.run_id, out)
-        report.print_table(outcome)
-        report.print_places(session.stack, session.deployment.bucket, outcome.run_id, out)
-        logs = session.stack.logs
-    if outcome.good:
-        return 0
-    say()
-    say(screen.paint(f"error: {outcome.error['name']}: {outcome.error['message']}", "red"))
-    say(f"logs: {shown(logs)}/: " + ", ".join(sorted(file.name for file in logs.iterdir())))
-    return 1
+            summary.write(out, outcome)
+    return 0
 
 
 def carry_out(session: Session, outcome: Outcome) -> None:
-    """Runs one execution and reads its books; everything that is known of it ends up in the outcome, also when it is interrupted."""
+    """Runs one execution and reads its books. What is known of it goes into the outcome as it comes, for it may be interrupted."""
     stack = session.stack
-    say()
-    say(f"execution {outcome.run_id}, input {{}}")
+    outcome.run_id, outcome.status = time.strftime("run-%Y%m%d-%H%M%S"), "RUNNING"
+    screen.say(f"\nexecution {outcome.run_id}, input {{}}")
     running = execution.start(stack, session.deployment.state_machine, outcome.run_id)
-    outcome.status, outcome.error = running.status, {"name": "Interrupted", "message": "stopped before the end"}
     execution.follow(stack, running, screen.Progress().show)
     outcome.status, outcome.error, outcome.seconds = running.status, running.error, running.seconds
     with stack.warehouse.connect() as connection:
@@ -52,4 +48,14 @@ def carry_out(session: Session, outcome: Outcome) -> None:
         else:
             faults = ledger.faults(connection, outcome.run_id, outcome.ledger)
         if faults:
-            outcome.error = {"name": "LedgerMismatch", "message": "; ".join(faults)}
+            outcome.fail("LedgerMismatch", "; ".join(faults))
+
+
+def _named(error: BaseException) -> tuple[str, str]:
+    match error:
+        case Failure():
+            return error.name, error.message
+        case KeyboardInterrupt():
+            return "Interrupted", "stopped before the end"
+        case _:
+            return type(error).__name__, str(error)

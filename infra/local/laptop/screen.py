@@ -14,6 +14,7 @@ _LIVE = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 _COLOUR = _LIVE and not os.environ.get("NO_COLOR")
 _CODES = {"green": "32", "red": "31", "grey": "90", "bold": "1"}
 _REFRESH_SECONDS = 0.5
+_SIGN_OF_LIFE_SECONDS = 15.0
 _CLEAR_LINE, _UP = "\r\x1b[K", "\x1b[1A"
 
 
@@ -54,11 +55,12 @@ def step(doing: str) -> Iterator[None]:
 
 
 class Progress:
-    """The states of an execution, one line each."""
+    """The states of an execution: a line each that lives on a terminal; elsewhere a line when one is entered, and a sign of life from time to time."""
 
     def __init__(self) -> None:
         self._drawn = 0
         self._said: set[str] = set()
+        self._started = self._last_said = time.monotonic()
 
     def show(self, execution: Execution) -> None:
         if _LIVE:
@@ -67,29 +69,26 @@ class Progress:
             self._append(execution)
 
     def _redraw(self, execution: Execution) -> None:
-        lines = [self._line(state, execution) for state in execution.states.values()]
+        lines = [_line(state, execution) for state in execution.states.values()]
         print((_UP + _CLEAR_LINE) * self._drawn + "\n".join(lines), flush=True)
         self._drawn = len(lines)
 
     def _append(self, execution: Execution) -> None:
-        over = execution.status != "RUNNING"
-        for state in execution.states.values():
-            # A state of the waiting loop is left many times; its line comes when the execution has ended.
-            entered, left = f"{state.name} entered", f"{state.name} left"
-            if entered not in self._said:
-                self._said.add(entered)
-                if state.since:
-                    say(f"  {state.name} ...")
-            if left not in self._said and not state.since and (over or state.visits == 1 and not _loops(execution)):
-                self._said.add(left)
-                say(self._line(state, execution))
-
-    def _line(self, state: State, execution: Execution) -> str:
-        failed = execution.error is not None and state is list(execution.states.values())[-1]
-        mark = paint("✗", "red") if failed else paint("·", "grey") if state.since else paint("✓", "green")
-        times = f" ({state.visits} times)" if state.visits > 1 else ""
-        return f"  {mark} {state.name + times:<36} {state.seconds_at(datetime.now(UTC)):6.1f} s"
+        now = time.monotonic()
+        news = [state for state in execution.states.values() if state.name not in self._said]
+        if not news and now - self._last_said > _SIGN_OF_LIFE_SECONDS:
+            news = [state for state in execution.states.values() if state.since]
+        for state in news:
+            self._said.add(state.name)
+            self._last_said = now
+            say(f"  {now - self._started:6.1f} s  {state.name}{_times(state)}")
 
 
-def _loops(execution: Execution) -> bool:
-    return any(state.visits > 1 for state in execution.states.values())
+def _line(state: State, execution: Execution) -> str:
+    failed = execution.error is not None and state is list(execution.states.values())[-1]
+    mark = paint("✗", "red") if failed else paint("·", "grey") if state.since else paint("✓", "green")
+    return f"  {mark} {state.name + _times(state):<44} {state.seconds_at(datetime.now(UTC)):6.1f} s"
+
+
+def _times(state: State) -> str:
+    return f" ({state.visits} times)" if state.visits > 1 else ""

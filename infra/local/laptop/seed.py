@@ -13,6 +13,9 @@ from laptop.stack import Stack
 _AZURE_ACCOUNT = "devstoreaccount1"
 _AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
+AZURE_SECRET = "crosstally-local/azure"
+WAREHOUSE_SECRET = "crosstally-local/warehouse"
+
 CONTAINER = "transactions"
 BLOB = "transactions.json"
 CUSTOMERS_KEY = "landing/customers/customers.csv"
@@ -31,8 +34,8 @@ def secrets(stack: Stack) -> Secrets:
     client = stack.client("secretsmanager")
     login = json.dumps({"username": stack.warehouse.user, "password": stack.warehouse.password})
     return Secrets(
-        azure=client.create_secret(Name="crosstally-local/azure", SecretString=connection_string(stack))["ARN"],
-        warehouse=client.create_secret(Name="crosstally-local/warehouse", SecretString=login)["ARN"],
+        azure=client.create_secret(Name=AZURE_SECRET, SecretString=connection_string(stack))["ARN"],
+        warehouse=client.create_secret(Name=WAREHOUSE_SECRET, SecretString=login)["ARN"],
     )
 
 

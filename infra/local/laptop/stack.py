@@ -81,9 +81,12 @@ class Stack:
     def aws_environment(self) -> dict[str, str]:
         return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)
 
-    def launch(self, name: str, command: list[str | Path], **options) -> Component:
-        """Starts a command that ends by itself, and with the stack at the latest."""
-        self._commands.append(Component(name, self.logs / f"{name.replace(' ', '-')}.log", command, **options))
+    def launch(self, name: str, command: list[str | Path], variables: dict[str, str]) -> Component:
+        """Starts a command of the repository that ends by itself, and with the stack at the latest; so do its temporary files."""
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        log = self.logs / f"{name.replace(' ', '-')}.log"
+        self._commands.append(Component(name, log, command, cwd=ROOT, env=variables | {"TMPDIR": str(scratch)}))
         return self._commands[-1]
 
     def check(self) -> None:

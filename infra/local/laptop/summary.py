@@ -17,9 +17,10 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     error: dict[str, str] | None = None
 
-    @property
-    def good(self) -> bool:
-        return self.status == "SUCCEEDED" and self.error is None
+    def fail(self, name: str, message: str) -> None:
+        self.error = {"name": name, "message": message}
+        if self.status == "RUNNING":
+            self.status = "ABORTED"  # the stack goes, and the execution with it
 
     def summary(self) -> dict:
         ledger = self.ledger

@@ -34,7 +34,13 @@ def _install_packages(node: Path, files: list[Path]) -> None:
     NPM.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copy(file, NPM)
-    environment = dict(os.environ, PATH=f"{node.parent}:{os.environ['PATH']}", npm_config_cache=str(CACHE / "npm"), npm_config_update_notifier="false")
+    environment = {
+        **os.environ,
+        "PATH": f"{node.parent}:{os.environ['PATH']}",
+        "npm_config_cache": str(CACHE / "npm"),
+        "npm_config_update_notifier": "false",
+        "NODE_COMPILE_CACHE": str(CACHE / "node"),
+    }
     # `ci` starts from an empty node_modules; none of the packages needs its install script.
     stamp.command(node, _npm_of(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=NPM, env=environment)
 

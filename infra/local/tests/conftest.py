@@ -1,0 +1,138 @@
+"""One real stack for all tests here. What only needs the servers does not wait for the build."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "samples"))
+
+from laptop import deploy, execution, ledger, seed
+from laptop.execution import Execution
+from laptop.inputs import Inputs
+from laptop.ledger import Ledger
+from laptop.session import Session
+from laptop.stack import Stack
+
+FINAL = {"FINISHED", "FAILED", "ABORTED"}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with Stack("test") as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def secrets(stack: Stack) -> seed.Secrets:
+    return seed.secrets(stack)
+
+
+@pytest.fixture(scope="session")
+def session(stack: Stack, secrets: seed.Secrets) -> Session:
+    with deploy.building(stack) as finish_build:
+        built = finish_build()
+    return Session(stack, deploy.deploy(stack, built, secrets), secrets)
+
+
+@dataclass(frozen=True)
+class DataApi:
+    """The Redshift Data API as a caller uses it: submit, ask until it is over, fetch."""
+
+    client: object
+    login: dict[str, str]
+
+    def submit(self, sql: str | list[str], **options) -> str:
+        if isinstance(sql, list):
+            return self.client.batch_execute_statement(Sqls=sql, **self.login, **options)["Id"]
+        parameters = options.pop("parameters", None)
+        if parameters:
+            options["Parameters"] = [{"name": name, "value": value} for name, value in parameters.items()]
+        return self.client.execute_statement(Sql=sql, **self.login, **options)["Id"]
+
+    def wait(self, identity: str) -> dict:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            description = self.client.describe_statement(Id=identity)
+            if description["Status"] in FINAL:
+                return description
+            time.sleep(0.05)
+        raise AssertionError(f"{identity} is still {description['Status']}")
+
+    def run(self, sql: str | list[str], **options) -> dict:
+        return self.wait(self.submit(sql, **options))
+
+    def rows(self, sql: str, **options) -> list[list[dict]]:
+        identity = self.submit(sql, **options)
+        description = self.wait(identity)
+        assert description["Status"] == "FINISHED", description.get("Error")
+        return self.client.get_statement_result(Id=identity)["Records"]
+
+
+@pytest.fixture(scope="session")
+def data_api(stack: Stack, secrets: seed.Secrets) -> DataApi:
+    login = {"Database": stack.warehouse.database, "WorkgroupName": "local", "SecretArn": secrets.warehouse}
+    return DataApi(stack.client("redshift-data"), login)
+
+
+@dataclass
+class World:
+    """The deployed stack, with sources that a test may spoil."""
+
+    session: Session
+    started: int = 0
+
+    @property
+    def stack(self) -> Stack:
+        return self.session.stack
+
+    def seed(self, inputs: Inputs) -> None:
+        """Puts everything in place, whatever state it was left in."""
+        bucket = self.session.deployment.bucket
+        self.name_secret(self.session.secrets.azure)
+        self.put_secret(seed.connection_string(self.stack))
+        seed.transactions(self.stack, inputs.transactions)
+        seed.customers(self.stack, bucket, inputs.customers)
+        self.stack.client("s3").delete_object(Bucket=bucket, Key=seed.CONTRACT_KEY)
+        seed.contract(self.stack, bucket, inputs.contract)
+
+    def put_secret(self, text: str) -> None:
+        self.stack.client("secretsmanager").put_secret_value(SecretId=self.session.secrets.azure, SecretString=text)
+
+    def name_secret(self, secret: str) -> None:
+        """As a deployment with another parameter AzureSecretArn would."""
+        client = self.stack.client("lambda")
+        function = next(f for f in client.list_functions()["Functions"] if "AZURE_SECRET_ID" in f["Environment"]["Variables"])
+        variables = function["Environment"]["Variables"]
+        if variables["AZURE_SECRET_ID"] != secret:
+            client.update_function_configuration(FunctionName=function["FunctionName"], Environment={"Variables": variables | {"AZURE_SECRET_ID": secret}})
+
+    def put_blob(self, content: bytes) -> None:
+        seed.blob_service(self.stack).get_blob_client(seed.CONTAINER, seed.BLOB).upload_blob(content, overwrite=True)
+
+    def put_object(self, key: str, content: bytes) -> None:
+        self.stack.client("s3").put_object(Bucket=self.session.deployment.bucket, Key=key, Body=content)
+
+    def run(self, name: str | None = None) -> Execution:
+        self.started += 1
+        running = execution.start(self.stack, self.session.deployment.state_machine, name or f"test-{os.getpid()}-{self.started}")
+        execution.follow(self.stack, running, show=lambda _: None)
+        return running
+
+    def ledger(self, run_id: str) -> Ledger | None:
+        with self.stack.warehouse.connect() as connection:
+            return ledger.read(connection, run_id)
+
+    def query(self, sql: str, *values) -> list[tuple]:
+        with self.stack.warehouse.connect() as connection:
+            return connection.execute(sql, values or None).fetchall()
+
+
+@pytest.fixture(scope="session")
+def world(session: Session) -> World:
+    return World(session)

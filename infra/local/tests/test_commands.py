@@ -1,0 +1,109 @@
+"""The commands as a user runs them, from the system's Python on."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from laptop.paths import LOCAL_FOLDER, STACKS
+
+# Not under the guard of the command that runs these tests.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "CROSSTALLY_GUARD"} | {"PYTHONPATH": str(LOCAL_FOLDER)}
+
+# A supervisor that says where its servers are and then waits.
+SUPERVISOR = """
+import os, sys, time
+from laptop import guard
+from laptop.stack import Stack
+
+def main():
+    with Stack("victim") as stack:
+        stack.start()
+        places = [stack.endpoints.aws, stack.endpoints.gateway, stack.endpoints.azure, f"tcp://127.0.0.1:{stack.warehouse.port}"]
+        print(os.getpid(), stack.warehouse.folder, *places, flush=True)
+        time.sleep(120)
+    return 0
+
+sys.exit(guard.run(main))
+"""
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "laptop", *map(str, words)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("option", ["customers", "transactions", "contract"])
+def test_a_wrong_path_is_told_at_once_and_in_the_summary(option: str, tmp_path: Path) -> None:
+    ended = run("run", f"--{option}", tmp_path / "no-such-file", "--out", tmp_path / "out")
+    assert ended.returncode == 1
+    assert f"{option.upper()}: {tmp_path}/no-such-file does not exist" in ended.stderr
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == {
+        "run_id": None,
+        "status": "NOT_STARTED",
+        "rows": {"read": 0, "loaded": 0, "superseded": 0, "quarantined": 0},
+        "quarantined_by_rule": {},
+        "customers": {"read": 0, "kept": 0, "superseded": 0, "quarantined": 0},
+        "sums": {},
+        "matched": 0,
+        "unmatched": 0,
+        "seconds": {},
+        "error": {
+            "name": "InputMissing",
+            "message": f"{option.upper()}: {tmp_path}/no-such-file does not exist; give the path of a file that can be read",
+        },
+    }
+
+
+def test_a_summary_of_an_earlier_run_does_not_survive_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "clean").mkdir()
+    old = [tmp_path / "summary.json", tmp_path / "manifest.json", tmp_path / "clean" / "part-00000.parquet"]
+    for file in old:
+        file.write_text("old")
+    (tmp_path / "mine.txt").write_text("kept")
+    assert run("run", "--customers", tmp_path, "--out", tmp_path).returncode == 1
+    assert json.loads(old[0].read_text())["error"]["name"] == "InputMissing"
+    assert [file.exists() for file in old[1:]] == [False, False]
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_tools_come_from_the_checkout() -> None:
+    ended = run("exec", "sh", "-c", "command -v sam cargo-lambda asl-validator; node --version; echo $HOME")
+    assert ended.returncode == 0, ended.stderr
+    assert all(str(LOCAL_FOLDER.parents[1] / ".local") in line for line in ended.stdout.splitlines() if line.startswith("/"))
+
+
+@pytest.mark.parametrize(("victim", "number"), [("guard", signal.SIGKILL), ("child", signal.SIGKILL), ("guard", signal.SIGTERM), ("group", signal.SIGINT)])
+def test_however_it_ends_nothing_stays_behind(victim: str, number: int) -> None:
+    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    said = supervisor.stdout.readline().split()
+    child, folder, places = int(said[0]), Path(said[1]), said[2:]
+    ports = [int(place.rpartition(":")[2]) for place in places]
+    assert all(_open(port) for port in ports)
+    match victim:
+        case "guard":
+            supervisor.send_signal(number)
+        case "child":
+            os.kill(child, number)
+        case "group":
+            os.killpg(supervisor.pid, number)
+    supervisor.wait(30)
+    deadline = time.monotonic() + 20
+    while (left := [port for port in ports if _open(port)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+    if (victim, number) != ("child", signal.SIGKILL):  # then the next stack removes its folders
+        while folder.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not folder.exists()
+        assert not list(STACKS.glob(f"victim-*-{child}"))
+
+
+def _open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,171 @@
+"""The main job on the samples: what the warehouse holds afterwards is what a second, plain implementation of the rules expects."""
+
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import expected
+import pytest
+from conftest import World
+from laptop import ledger
+from laptop.execution import Execution
+from laptop.inputs import Inputs
+
+
+@pytest.fixture(scope="module")
+def run(world: World) -> Execution:
+    world.seed(Inputs())
+    return world.run()
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict:
+    return expected.of_files(Inputs().customers, Inputs().transactions)
+
+
+def test_the_execution_succeeds_and_ends_with_the_books(run: Execution) -> None:
+    assert (run.status, run.error) == ("SUCCEEDED", None)
+    assert list(run.states)[:4] == ["PrepareRun", "FetchTransactions", "MergeAndClean", "StartLoad"]
+    assert list(run.states)[-1] == "Done"
+    output = json.loads(run.output)
+    assert (output["run_id"], output["finished"], output["status"]) == (run.name, True, "BALANCED")
+
+
+def test_the_ledger_is_the_truth(run: Execution, world: World, truth: dict) -> None:
+    books = world.ledger(run.name)
+    assert books.rows == truth["rows"]
+    assert books.quarantined_by_rule == truth["quarantined_by_rule"]
+    assert books.customers == truth["customers"]
+    assert {column: books.sums[column] for column in truth["sums"]} == truth["sums"]
+    assert (books.matched, books.unmatched) == (truth["matched"], truth["unmatched"])
+
+
+def test_the_law_holds_between_ledger_and_tables(run: Execution, world: World) -> None:
+    with world.stack.warehouse.connect() as connection:
+        assert ledger.faults(connection, run.name, world.ledger(run.name)) == []
+
+
+def test_the_rows_are_in_the_table(run: Execution, world: World, truth: dict) -> None:
+    count, amount, matched = world.query("SELECT count(*), sum(amount), count(*) FILTER (WHERE customer_matched) FROM analytics.customer_transactions")[0]
+    assert (count, str(amount), matched) == (truth["rows"]["loaded"], truth["sums"]["amount"]["loaded"], truth["matched"])
+    keys = world.query("SELECT count(DISTINCT transaction_id) FROM analytics.customer_transactions")[0][0]
+    assert keys == count
+    lineage = world.query("SELECT DISTINCT _run_id, _loaded_at IS NULL FROM analytics.customer_transactions")
+    assert lineage == [(run.name, False)]
+
+
+def test_values_are_cleaned(run: Execution, world: World) -> None:
+    dirty = "SELECT count(*) FROM analytics.customer_transactions WHERE email <> lower(email) OR currency <> upper(trim(currency)) OR country <> upper(country)"
+    assert world.query(dirty) == [(0,)]
+    foreign = {name for (name,) in world.query("SELECT first_name FROM analytics.customer_transactions WHERE first_name ~ '[^ -~]'")}
+    source = Inputs().customers.read_text(encoding="utf-8")
+    assert foreign and all(name in source for name in foreign)
+
+
+def test_each_quarantined_record_lies_where_its_offset_says(run: Execution, world: World) -> None:
+    source = Inputs().transactions.read_bytes()
+    rows = world.query("SELECT source_offset, record, rule FROM crosstally.quarantine WHERE run_id = %s AND source = 'transactions'", run.name)
+    assert rows
+    for offset, record, _rule in rows:
+        assert source[offset : offset + len(record.encode())] == record.encode()
+
+
+def test_no_staging_is_left(run: Execution, world: World) -> None:
+    assert world.query("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'staging%'") == []
+
+
+def test_loading_the_same_run_again_does_nothing(run: Execution, world: World) -> None:
+    before = _state(world)
+    glue, job = world.stack.client("glue"), world.session.deployment.glue_job
+    first = next(entry for entry in glue.get_job_runs(JobName=job)["JobRuns"] if entry["Arguments"]["--run_id"] == run.name)
+    arguments = {key: first["Arguments"][key] for key in ("--run_id", "--manifest", "--manifest_sha256")}
+    again = _job_run(world, arguments)
+    assert again["JobRunState"] == "SUCCEEDED", again
+    assert _state(world) == before
+
+
+def test_the_same_files_in_another_run_change_no_row(run: Execution, world: World) -> None:
+    second = world.run()
+    assert (second.status, second.error) == ("SUCCEEDED", None)
+    row = world.ledger(second.name).row
+    assert (row["rows_inserted"], row["rows_updated"]) == (0, 0)
+    assert row["rows_unchanged"] == row["rows_loaded"] == world.ledger(run.name).row["rows_loaded"]
+    with world.stack.warehouse.connect() as connection:
+        assert ledger.faults(connection, second.name, world.ledger(second.name)) == []
+
+
+def test_a_newer_version_of_the_source_wins(run: Execution, world: World) -> None:
+    """One row changed, one came new, one repeats what is there; the other rows of the table are not in the blob and stay."""
+    same, changed = _loaded_once(world)[:2]
+    changed = changed | {"status": "refunded", "amount": "0.01"}
+    new = same | {"transaction_id": "T-new"}
+    before = world.query("SELECT count(*) FROM analytics.customer_transactions")[0][0]
+    world.put_blob(json.dumps([same, changed, new]).encode())
+
+    ended = world.run()
+
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    row = world.ledger(ended.name).row
+    assert [row[f"rows_{fate}"] for fate in ("read", "inserted", "updated", "unchanged", "superseded")] == [3, 1, 1, 1, 0]
+    assert world.query("SELECT count(*) FROM analytics.customer_transactions")[0][0] == before + 1
+    found = world.query("SELECT status, amount::text FROM analytics.customer_transactions WHERE transaction_id = %s", changed["transaction_id"])
+    assert found == [("refunded", "0.01")]
+    with world.stack.warehouse.connect() as connection:
+        assert ledger.faults(connection, ended.name, world.ledger(ended.name)) == []
+
+
+def test_a_manifest_that_was_tampered_with_is_refused(run: Execution, world: World) -> None:
+    before = _state(world)
+    manifest = f"s3://{world.session.deployment.bucket}/runs/{run.name}/manifest.json"
+    ended = _job_run(world, {"--run_id": run.name, "--manifest": manifest, "--manifest_sha256": "0" * 64})
+    assert ended["JobRunState"] == "FAILED"
+    assert ended["ErrorMessage"].startswith("LoadFailed: read manifest")
+    assert _state(world) == before
+
+
+def test_ndjson_gives_the_same_books(world: World, truth: dict, tmp_path: Path) -> None:
+    records = json.loads(Inputs().transactions.read_text())
+    lines = tmp_path / "transactions.json"
+    lines.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    world.seed(Inputs(transactions=lines))
+    ended = world.run()
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    assert world.ledger(ended.name).rows == truth["rows"]
+    assert world.ledger(ended.name).quarantined_by_rule == truth["quarantined_by_rule"]
+
+
+def test_a_changed_contract_takes_effect_without_a_deploy(world: World, tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "contract.odcs.yaml").read_text()
+    contract = tmp_path / "contract.yaml"
+    table = f"other_{uuid.uuid4().hex[:8]}"
+    contract.write_text(text.replace("physicalName: analytics.customer_transactions", f"physicalName: analytics.{table}"))
+    assert contract.read_text() != text
+    world.seed(Inputs(contract=contract))
+    ended = world.run()
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    assert world.query(f"SELECT count(*) FROM analytics.{table}")[0][0] == world.ledger(ended.name).rows["loaded"]
+    with world.stack.warehouse.connect() as connection:
+        connection.execute(f"DROP TABLE analytics.{table}")
+
+
+def _loaded_once(world: World) -> list[dict]:
+    """Records that are in the table and whose key comes once in the source."""
+    records = json.loads(Inputs().transactions.read_text())
+    times = Counter(record.get("transaction_id") for record in records)
+    in_table = {key for (key,) in world.query("SELECT transaction_id FROM analytics.customer_transactions")}
+    return [record for record in records if record.get("transaction_id") in in_table and times[record["transaction_id"]] == 1]
+
+
+def _state(world: World) -> tuple:
+    fingerprint = "SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
+    tables = ("analytics.customer_transactions", "crosstally.ledger", "crosstally.quarantine")
+    return tuple(world.query(fingerprint.format(table))[0] for table in tables)
+
+
+def _job_run(world: World, arguments: dict[str, str]) -> dict:
+    from test_glue_runs import wait
+
+    job = world.session.deployment.glue_job
+    run = world.stack.client("glue").start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+    return wait(world.stack, job, run)
