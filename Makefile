@@ -31,7 +31,7 @@ down: ## Stop it
 	@$(laptop) down
 
 samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT=dir
-	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-samples}"
+	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-.local/samples-$(ROWS)}"
 
 lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 	cargo fmt --all --check
@@ -39,8 +39,8 @@ lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 	@$(tools) sam validate --lint --region us-east-1
 	@$(tools) cfn-lint
 	@$(tools) asl-validator --json-path statemachine.asl.json
-	@$(tools) ruff check --config infra/local/ruff.toml infra samples
-	@$(tools) ruff format --check --config infra/local/ruff.toml infra samples
+	@$(tools) ruff check infra samples
+	@$(tools) ruff format --check infra samples
 
 test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
 	cargo test --workspace --locked

@@ -124,6 +124,10 @@ class World:
         execution.follow(self.stack, running, show=lambda _: None)
         return running
 
+    def empty_warehouse(self) -> None:
+        with self.stack.warehouse.connect() as connection:
+            connection.execute("DROP SCHEMA IF EXISTS analytics, crosstally CASCADE")
+
     def ledger(self, run_id: str) -> Ledger | None:
         with self.stack.warehouse.connect() as connection:
             return ledger.read(connection, run_id)

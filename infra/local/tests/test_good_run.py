@@ -15,6 +15,7 @@ from laptop.inputs import Inputs
 
 @pytest.fixture(scope="module")
 def run(world: World) -> Execution:
+    world.empty_warehouse()
     world.seed(Inputs())
     return world.run()
 

@@ -1,4 +1,4 @@
-"""Makes the checkout self-sufficient: pinned Python and npm parts, and what the machine lacks of Node, Java, Postgres and the JDBC driver.
+"""Makes the checkout self-sufficient: pinned Python and npm parts, what the machine lacks of Node, Java, Postgres and the JDBC driver, and sample data.
 
 Standard library only. Every part carries a stamp with the hash of what it was made from, written last: a part that was interrupted, or whose pins
 changed, is made again; one that stands costs a file read.
@@ -8,7 +8,7 @@ import fcntl
 
 from laptop.failure import Failure
 from laptop.paths import STATE
-from laptop.setup import java, jdbc, machine, node, postgres, python
+from laptop.setup import java, jdbc, machine, node, postgres, python, samples
 
 
 def ensure() -> None:
@@ -23,5 +23,6 @@ def ensure() -> None:
                     tools[part.NAME] = part.find() or part.install()
                     machine.remember(tools)
             node.ensure_packages(tools[node.NAME])
+            samples.ensure()
         except OSError as error:
             raise Failure("SetupFailed", f"the set-up could not finish: {error}") from error
