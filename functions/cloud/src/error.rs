@@ -3,12 +3,15 @@
 use std::error::Error as StdError;
 
 use lambda_runtime::Diagnostic;
+use pipeline::contract::Faults;
 
 /// What can go wrong around any step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
     ConfigInvalid(String),
+    #[error("the contract {uri} is refused: {faults}: correct it there")]
+    ContractInvalid { uri: String, faults: Faults },
     /// S3 did not answer, or not as it should; worth another try.
     #[error("{action} s3://{bucket}/{key} failed")]
     StorageUnavailable { action: &'static str, bucket: String, key: String, source: Box<dyn StdError + Send + Sync> },
@@ -23,8 +26,9 @@ pub enum Error {
     SecretMissing { id: String },
     #[error("the secret {id} {why}")]
     SecretInvalid { id: String, why: &'static str },
-    #[error("the secret {id} cannot be read")]
-    SecretUnreadable { id: String, source: Box<dyn StdError + Send + Sync> },
+    /// Secrets Manager did not answer; worth another try.
+    #[error("the secret {id} could not be read")]
+    SecretUnavailable { id: String, source: Box<dyn StdError + Send + Sync> },
 }
 
 impl Error {
@@ -32,12 +36,13 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Self::ConfigInvalid(_) => "ConfigInvalid",
+            Self::ContractInvalid { .. } => "ContractInvalid",
             Self::StorageUnavailable { .. } => "StorageUnavailable",
             Self::ObjectMissing { .. } | Self::ObjectInvalid { .. } => "RunIncomplete",
             Self::ObjectChanged { .. } => "SourceChanged",
             Self::SecretMissing { .. } => "SecretMissing",
             Self::SecretInvalid { .. } => "SecretInvalid",
-            Self::SecretUnreadable { .. } => "StorageUnavailable",
+            Self::SecretUnavailable { .. } => "StorageUnavailable",
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The shell the three functions share: telemetry, configuration from the environment, S3, secrets, errors.
+//! The shell the three functions share: telemetry, configuration from the environment, S3, secrets, the run's contract, errors.
 
 pub mod bucket;
+pub mod contract;
 pub mod env;
 pub mod error;
 pub mod secrets;

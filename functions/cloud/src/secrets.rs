@@ -1,6 +1,7 @@
 //! Secrets Manager, for what a function must not carry.
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 use crate::error::Error;
@@ -11,7 +12,13 @@ pub async fn text(client: &Client, id: &str) -> Result<String, Error> {
         if e.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) {
             return Error::SecretMissing { id: id.to_owned() };
         }
-        Error::SecretUnreadable { id: id.to_owned(), source: Box::new(e) }
+        if e.code() == Some("AccessDeniedException") {
+            return Error::SecretInvalid {
+                id: id.to_owned(),
+                why: "may not be read by this function: allow its role secretsmanager:GetSecretValue on it",
+            };
+        }
+        Error::SecretUnavailable { id: id.to_owned(), source: Box::new(e) }
     })?;
-    response.secret_string.ok_or_else(|| Error::SecretInvalid { id: id.to_owned(), why: "holds bytes, not text" })
+    response.secret_string.ok_or_else(|| Error::SecretInvalid { id: id.to_owned(), why: "holds bytes, not text: store it as text" })
 }

@@ -48,16 +48,22 @@ impl Blob {
         let invalid = |why| cloud::Error::SecretInvalid { id: secret_id.to_owned(), why };
         let text = match serde_json::from_str::<SecretJson>(secret) {
             Ok(json) => json.connection_string,
-            Err(_) if secret.trim_start().starts_with('{') => return Err(invalid("is JSON without connectionString").into()),
+            Err(_) if secret.trim_start().starts_with('{') => {
+                return Err(invalid("is JSON without connectionString: store {\"connectionString\": \"…\"} or the bare string").into());
+            }
             Err(_) => secret.to_owned(),
         };
         let not_one = "is no Azure connection string: copy it from the storage account, Security + networking, Access keys";
         let parsed = ConnectionString::new(text.trim()).map_err(|_| invalid(not_one))?;
-        let credentials = parsed.storage_credentials().map_err(|_| invalid("has neither an AccountKey nor a SharedAccessSignature"))?;
+        let credentials = parsed
+            .storage_credentials()
+            .map_err(|_| invalid("has neither an AccountKey nor a SharedAccessSignature: copy the whole connection string"))?;
         let account = parsed.account_name.unwrap_or_default().to_owned();
         let uri = match (parsed.blob_endpoint, parsed.endpoint_suffix) {
             (Some(endpoint), _) => endpoint.trim_end_matches('/').to_owned(),
-            (None, _) if account.is_empty() => return Err(invalid("has neither an AccountName nor a BlobEndpoint").into()),
+            (None, _) if account.is_empty() => {
+                return Err(invalid("has neither an AccountName nor a BlobEndpoint: copy the whole connection string").into());
+            }
             (None, suffix) => format!("https://{account}.blob.{}", suffix.unwrap_or("core.windows.net")),
         };
         let retry = ExponentialRetryOptions::default().max_retries(4u32).max_total_elapsed(Duration::from_secs(60));

@@ -3,15 +3,12 @@
 use std::error::Error as StdError;
 
 use lambda_runtime::Diagnostic;
-use pipeline::contract::Faults;
 use pipeline::source::Malformed;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
-    #[error("the contract {uri} is refused: {faults}: correct it there")]
-    ContractInvalid { uri: String, faults: Faults },
     #[error("{0}")]
     SourceMissing(String),
     #[error("{uri} is empty: put the file there again")]
@@ -32,7 +29,6 @@ impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
-            Self::ContractInvalid { .. } => "ContractInvalid",
             Self::SourceMissing(_) => "SourceMissing",
             Self::SourceEmpty { .. } => "SourceEmpty",
             Self::SourceForbidden { .. } => "SourceForbidden",

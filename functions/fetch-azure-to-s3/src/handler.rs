@@ -2,7 +2,6 @@
 
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
-use pipeline::contract::Plan;
 use pipeline::manifest::{CONTRACT_OVERRIDE_KEY, ContractRef, CustomersRef, Inputs, RawManifest, RunId, hex, raw_prefix};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -81,7 +80,7 @@ async fn pin_contract(deps: &Deps, run_id: &RunId) -> Result<ContractRef, Error>
         Some(bytes) => (deps.bucket.uri(CONTRACT_OVERRIDE_KEY), bytes.as_ref()),
         None => ("contract.odcs.yaml, as built into the function,".to_owned(), SHIPPED_CONTRACT),
     };
-    let plan = Plan::compile(bytes).map_err(|faults| Error::ContractInvalid { uri, faults })?;
+    let plan = cloud::contract::compile(&uri, bytes)?;
     let key = run_id.contract_key();
     deps.bucket.put(&key, bytes.to_vec()).await?;
     info!(version = plan.version, sha256 = plan.sha256, "contract pinned");
@@ -138,6 +137,7 @@ fn version_name(uri: &str, version: &Version) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::contract::Plan;
 
     #[test]
     fn reads_the_state_machines_payload() {

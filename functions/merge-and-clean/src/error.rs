@@ -1,7 +1,6 @@
 //! What can go wrong here, under the names the state machine knows.
 
 use lambda_runtime::Diagnostic;
-use pipeline::contract::Faults;
 use pipeline::ledger::Unbalanced;
 use pipeline::manifest::{Failure, RunId};
 use pipeline::merge::MergeError;
@@ -10,8 +9,6 @@ use pipeline::merge::MergeError;
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
-    #[error("the contract {uri} is refused: {faults}: correct it there")]
-    ContractInvalid { uri: String, faults: Faults },
     #[error(transparent)]
     Merge(#[from] MergeError),
     #[error("the books of split {split} do not balance: {unbalanced}; nothing of it was kept")]
@@ -46,7 +43,6 @@ impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
-            Self::ContractInvalid { .. } => "ContractInvalid",
             Self::Merge(MergeError::Malformed { .. }) => "SourceMalformed",
             Self::Merge(MergeError::Fatal { .. }) => "QualityGateFailed",
             Self::Merge(MergeError::SumOverflow { .. }) => "QualityGateFailed",

@@ -3,7 +3,6 @@
 use aws_config::SdkConfig;
 use cloud::bucket::{Bucket, Pin};
 use cloud::upload::{Upload, Uploaded};
-use pipeline::contract::Plan;
 use pipeline::ledger::Ledger;
 use pipeline::manifest::{Failure, Inputs, Part, RawManifest, RunId, Written, hex};
 use pipeline::merge::{Merge, Origins};
@@ -77,7 +76,7 @@ async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(), Error> {
     }
     let inputs: Inputs = bucket.get_json(&run_id.inputs_key()).await?;
     let raw: RawManifest = bucket.get_json(&inputs.raw_manifest).await?;
-    let plan = plan(bucket, &inputs).await?;
+    let plan = cloud::contract::pinned(bucket, &inputs.contract).await?;
     let Some(range) = raw.splits.get(split as usize) else {
         return Err(Error::RunIncomplete { split, splits: raw.splits.len() });
     };
@@ -133,17 +132,6 @@ async fn stream(
     clean.write(&ready.clean).await?;
     quarantine.write(&ready.quarantine).await?;
     Ok(ledger)
-}
-
-/// The plan of the run's own copy of the contract.
-async fn plan(bucket: &Bucket, inputs: &Inputs) -> Result<Plan, Error> {
-    let key = &inputs.contract.key;
-    let bytes = bucket.get(key, &Pin::default()).await?;
-    let plan = Plan::compile(&bytes).map_err(|faults| Error::ContractInvalid { uri: bucket.uri(key), faults })?;
-    if plan.sha256 != inputs.contract.sha256 {
-        return Err(cloud::Error::ObjectChanged { bucket: bucket.name().to_owned(), key: key.clone() }.into());
-    }
-    Ok(plan)
 }
 
 fn written(uploaded: Uploaded) -> Written {

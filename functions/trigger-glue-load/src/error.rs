@@ -3,14 +3,11 @@
 use std::error::Error as StdError;
 
 use lambda_runtime::Diagnostic;
-use pipeline::contract::Faults;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
-    #[error("the contract {uri} is refused: {faults}: correct it there")]
-    ContractInvalid { uri: String, faults: Faults },
     #[error("{0}")]
     RunIncomplete(String),
     #[error(
@@ -41,7 +38,6 @@ impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
-            Self::ContractInvalid { .. } => "ContractInvalid",
             Self::RunIncomplete(_) => "RunIncomplete",
             Self::SourceMalformed { .. } => "SourceMalformed",
             Self::QualityGateFailed(_) => "QualityGateFailed",

@@ -9,7 +9,7 @@ use tracing::{Instrument, info, info_span};
 use crate::config::Config;
 use crate::error::Error;
 use crate::glue::{self, JobArguments, JobState};
-use crate::seal::{plan, seal};
+use crate::seal::seal;
 use crate::warehouse::{self, Balance};
 
 pub(crate) struct Deps {
@@ -95,22 +95,22 @@ async fn start(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
 }
 
 async fn check(deps: &Deps, run_id: RunId, job_run_id: String, statement_id: Option<String>) -> Result<Response, Error> {
+    if statement_id.is_none() {
+        match glue::state(&deps.glue, &deps.config.glue_job_name, &job_run_id).await? {
+            JobState::Unfinished => return Ok(unfinished(run_id, job_run_id, Status::Loading, None)),
+            JobState::Failed(words) => return Err(failed(&run_id, &words)),
+            JobState::Succeeded => {}
+        }
+    }
+    let manifest: RunManifest = deps.bucket.get_json(&run_id.manifest_key()).await?;
+    let plan = cloud::contract::pinned(&deps.bucket, &manifest.contract).await?;
     let statement_id = match statement_id {
         Some(id) => id,
-        None => match glue::state(&deps.glue, &deps.config.glue_job_name, &job_run_id).await? {
-            JobState::Unfinished => return Ok(unfinished(run_id, job_run_id, Status::Loading, None)),
-            JobState::Failed(message) => return Err(failed(&run_id, &message)),
-            JobState::Succeeded => {
-                let plan = plan(&deps.bucket, &run_id).await?;
-                warehouse::ask(&deps.data_api, &deps.config, &plan, run_id.as_str()).await?
-            }
-        },
+        None => warehouse::ask(&deps.data_api, &deps.config, &plan, run_id.as_str()).await?,
     };
     let Some(row) = warehouse::answer(&deps.data_api, &statement_id).await? else {
         return Ok(unfinished(run_id, job_run_id, Status::Verifying, Some(statement_id)));
     };
-    let manifest: RunManifest = deps.bucket.get_json(&run_id.manifest_key()).await?;
-    let plan = plan(&deps.bucket, &run_id).await?;
     let balance = warehouse::balance(&plan, &manifest, &row)?;
     info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
     Ok(Response { run_id, job_run_id, statement_id: Some(statement_id), finished: true, status: Status::Balanced, ledger: Some(balance) })

@@ -35,17 +35,10 @@ pub(crate) async fn seal(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -
     Ok(Sealed { key, sha256: hex(&Sha256::digest(&bytes)) })
 }
 
-/// The plan of the run's own copy of the contract.
-pub(crate) async fn plan(bucket: &Bucket, run_id: &RunId) -> Result<Plan, Error> {
-    let key = run_id.contract_key();
-    let bytes = bucket.get(&key, &Pin::default()).await?;
-    Plan::compile(&bytes).map_err(|faults| Error::ContractInvalid { uri: bucket.uri(&key), faults })
-}
-
 async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Result<RunManifest, Error> {
     let inputs: Inputs = bucket.get_json(&run_id.inputs_key()).await?;
     let raw: RawManifest = bucket.get_json(&inputs.raw_manifest).await?;
-    let plan = plan(bucket, run_id).await?;
+    let plan = cloud::contract::pinned(bucket, &inputs.contract).await?;
     let mut parts = Vec::with_capacity(raw.splits.len());
     for split in 0..u32::try_from(raw.splits.len()).unwrap_or(u32::MAX) {
         let part: Option<Part> = bucket.get_json_optional(&run_id.part_key(split)).await?;
