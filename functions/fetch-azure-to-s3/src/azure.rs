@@ -126,7 +126,80 @@ impl Blob {
                 code: "Credential".to_owned(),
                 advice: "the AccountKey in the secret is no base64; copy the connection string again",
             },
-            _ => Error::SourceUnavailable { uri, action, source: Box::new(error) },
+            _ => Error::SourceUnavailable { uri, action, source: Box::new(Unanswered::from(error)) },
         }
+    }
+}
+
+/// What the Azure crates say, without the query of any address in it: a SAS stands there, and HTTP errors quote their address.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unanswered(String);
+
+/// Characters of it that are kept: an HTTP error repeats the whole body of the answer.
+const KEPT_CHARS: usize = 500;
+
+impl From<azure_core::Error> for Unanswered {
+    fn from(error: azure_core::Error) -> Self {
+        Self(without_queries(&cloud::error::sentence(&error)).chars().take(KEPT_CHARS).collect())
+    }
+}
+
+fn without_queries(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('?') {
+        kept.push_str(&rest[..start]);
+        let query = &rest[start..];
+        let end = query.find(|c: char| c.is_whitespace() || matches!(c, ')' | '"' | '\'' | '<')).unwrap_or(query.len());
+        rest = &query[end..];
+    }
+    kept + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_quotes_a_sas() {
+        let check = |text: &str, expected: &str| assert_eq!(without_queries(text), expected);
+        check(
+            "error sending request for url (https://a.net/c/b?sv=1&sig=SECRET): timed out",
+            "error sending request for url (https://a.net/c/b): timed out",
+        );
+        check("https://a.net/c/b?sig=SECRET", "https://a.net/c/b");
+        check("<Uri>https://a.net?sig=SECRET</Uri> \"https://b.net?sig=SECRET\"", "<Uri>https://a.net</Uri> \"https://b.net\"");
+        check("plain", "plain");
+    }
+
+    #[test]
+    fn a_secret_that_is_none_is_refused_without_its_words() {
+        let check = |secret: &str, expected: &str| match Blob::open("the-secret", secret, "container", "blob") {
+            Err(Error::Cloud(error @ cloud::Error::SecretInvalid { .. })) => {
+                let message = error.to_string();
+                assert!(message.contains("the-secret") && message.contains(expected) && !message.contains("S3CRET"), "{message}");
+            }
+            Err(other) => panic!("{other}"),
+            Ok(blob) => panic!("{}", blob.uri),
+        };
+        check("S3CRET", "is no Azure connection string");
+        check("AccountName=a;AccountKey=", "is no Azure connection string");
+        check("{\"other\": \"S3CRET\"}", "without connectionString");
+        check("AccountName=a;EndpointSuffix=core.windows.net", "neither an AccountKey nor a SharedAccessSignature");
+        check("SharedAccessSignature=sig=S3CRET", "neither an AccountName nor a BlobEndpoint");
+    }
+
+    #[test]
+    fn both_forms_of_the_secret_name_the_blob() {
+        let check = |secret: &str, expected: &str| {
+            let blob = Blob::open("s", secret, "container", "a/blob.json").unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(blob.uri, expected);
+        };
+        let bare = "DefaultEndpointsProtocol=https;AccountName=acc;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn";
+        check(bare, "https://acc.blob.core.chinacloudapi.cn/container/a/blob.json");
+        check(&format!("{{\"connectionString\": \"{bare}\"}}"), "https://acc.blob.core.chinacloudapi.cn/container/a/blob.json");
+        check("AccountName=acc;AccountKey=a2V5", "https://acc.blob.core.windows.net/container/a/blob.json");
+        check("BlobEndpoint=http://127.0.0.1:1/acc/;SharedAccessSignature=sv=1&sig=x", "http://127.0.0.1:1/acc/container/a/blob.json");
     }
 }

@@ -1,6 +1,7 @@
 """Each function by itself, invoked as the state machine invokes it: what it answers, and that doing a step twice is harmless."""
 
 import json
+import time
 import uuid
 
 import pytest
@@ -12,11 +13,7 @@ from laptop.inputs import Inputs
 def run_id(world: World) -> str:
     """A run that has been fetched and cleaned, and is not loaded."""
     world.seed(Inputs())
-    run_id = f"steps-{uuid.uuid4().hex[:8]}"
-    fetched = invoke(world, "FetchAzureToS3", {"run_id": run_id})
-    for item in fetched["splits"]:
-        invoke(world, "MergeAndClean", {"action": "clean", **item})
-    return run_id
+    return fetch_and_clean(world)
 
 
 def test_fetch_pins_the_sources_once(world: World, run_id: str) -> None:
@@ -34,10 +31,9 @@ def test_fetch_pins_the_sources_once(world: World, run_id: str) -> None:
 
 
 def test_merge_and_clean_twice_writes_the_same_bytes(world: World, run_id: str) -> None:
-    again = f"{run_id}-again"
-    for item in invoke(world, "FetchAzureToS3", {"run_id": again})["splits"]:
-        answer = invoke(world, "MergeAndClean", {"action": "clean", **item})
-        assert answer == invoke(world, "MergeAndClean", {"action": "clean", **item})
+    again = fetch_and_clean(world)
+    payload = {"action": "clean", "run_id": again, "split": 0}
+    assert invoke(world, "MergeAndClean", payload) == {"run_id": again, "split": 0, "part": f"runs/{again}/parts/part-00000.json"}
     parts = [read(world, f"runs/{name}/parts/part-00000.json") for name in (run_id, again)]
     for file in ("clean", "quarantine"):
         assert parts[0][file]["sha256"] == parts[1][file]["sha256"]
@@ -53,6 +49,29 @@ def test_start_twice_starts_one_load(world: World, run_id: str) -> None:
     runs = [run for run in world.stack.client("glue").get_job_runs(JobName=job)["JobRuns"] if run["Arguments"]["--run_id"] == run_id]
     assert [run["Id"] for run in runs] == [first["job_run_id"]]
     world.stack.client("glue").batch_stop_job_run(JobName=job, JobRunIds=[first["job_run_id"]])
+
+
+def test_a_row_lost_on_the_way_to_the_warehouse_stops_the_load(world: World) -> None:
+    """The clean rows of a run are replaced by fewer, as if some had been lost after they were counted."""
+    world.seed(Inputs())
+    run_id = fetch_and_clean(world)
+    records = json.loads(Inputs().transactions.read_text())
+    world.put_blob(json.dumps(records[:-1]).encode())
+    fewer = fetch_and_clean(world)
+    world.seed(Inputs())
+    key = "runs/{}/clean/part-00000.parquet"
+    world.put_object(key.format(run_id), body(world, key.format(fewer)))
+    before = world.tables()
+
+    state = invoke(world, "TriggerGlueLoad", {"action": "start", "run_id": run_id})
+    payload = {"action": "check", "run_id": run_id, "job_run_id": state["job_run_id"], "statement_id": None}
+    error = wait_for_error(world, payload)
+
+    clean = read(world, f"runs/{run_id}/parts/part-00000.json")["ledger"]["transactions"]["clean"]
+    assert error["errorType"] == "LedgerMismatch"
+    assert f"{clean} clean rows were written, and the warehouse has staged {clean - 1}" in error["errorMessage"]
+    assert world.tables() == before
+    assert world.ledger(run_id) is None
 
 
 def test_a_step_out_of_turn_says_what_is_missing(world: World) -> None:
@@ -75,12 +94,30 @@ def test_no_log_holds_a_key(world: World, run_id: str) -> None:
         assert word not in logs
 
 
-def invoke(world: World, function: str, payload: dict, fails: bool = False) -> dict:
+def fetch_and_clean(world: World) -> str:
+    run_id = f"steps-{uuid.uuid4().hex[:8]}"
+    for item in invoke(world, "FetchAzureToS3", {"run_id": run_id})["splits"]:
+        invoke(world, "MergeAndClean", {"action": "clean", **item})
+    return run_id
+
+
+def wait_for_error(world: World, payload: dict) -> dict:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        answer = invoke(world, "TriggerGlueLoad", payload, fails=None)
+        if "errorType" in answer:
+            return answer
+        assert not answer["finished"], answer
+        time.sleep(0.5)
+    raise AssertionError("the load neither ended nor failed")
+
+
+def invoke(world: World, function: str, payload: dict, fails: bool | None = False) -> dict:
     client = world.stack.client("lambda")
     name = next(f["FunctionName"] for f in client.list_functions()["Functions"] if f"{function}Function" in f["FunctionName"])
     answer = client.invoke(FunctionName=name, Payload=json.dumps(payload))
     found = json.loads(answer["Payload"].read())
-    assert ("FunctionError" in answer) == fails, found
+    assert fails is None or ("FunctionError" in answer) == fails, found
     return found
 
 

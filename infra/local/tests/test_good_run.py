@@ -77,13 +77,13 @@ def test_no_staging_is_left(run: Execution, world: World) -> None:
 
 
 def test_loading_the_same_run_again_does_nothing(run: Execution, world: World) -> None:
-    before = _state(world)
+    before = world.tables()
     glue, job = world.stack.client("glue"), world.session.deployment.glue_job
     first = next(entry for entry in glue.get_job_runs(JobName=job)["JobRuns"] if entry["Arguments"]["--run_id"] == run.name)
     arguments = {key: first["Arguments"][key] for key in ("--run_id", "--manifest", "--manifest_sha256")}
     again = _job_run(world, arguments)
     assert again["JobRunState"] == "SUCCEEDED", again
-    assert _state(world) == before
+    assert world.tables() == before
 
 
 def test_the_same_files_in_another_run_change_no_row(run: Execution, world: World) -> None:
@@ -117,12 +117,12 @@ def test_a_newer_version_of_the_source_wins(run: Execution, world: World) -> Non
 
 
 def test_a_manifest_that_was_tampered_with_is_refused(run: Execution, world: World) -> None:
-    before = _state(world)
+    before = world.tables()
     manifest = f"s3://{world.session.deployment.bucket}/runs/{run.name}/manifest.json"
     ended = _job_run(world, {"--run_id": run.name, "--manifest": manifest, "--manifest_sha256": "0" * 64})
     assert ended["JobRunState"] == "FAILED"
     assert ended["ErrorMessage"].startswith("LoadFailed: read manifest")
-    assert _state(world) == before
+    assert world.tables() == before
 
 
 def test_ndjson_gives_the_same_books(world: World, truth: dict, tmp_path: Path) -> None:
@@ -156,12 +156,6 @@ def _loaded_once(world: World) -> list[dict]:
     times = Counter(record.get("transaction_id") for record in records)
     in_table = {key for (key,) in world.query("SELECT transaction_id FROM analytics.customer_transactions")}
     return [record for record in records if record.get("transaction_id") in in_table and times[record["transaction_id"]] == 1]
-
-
-def _state(world: World) -> tuple:
-    fingerprint = "SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
-    tables = ("analytics.customer_transactions", "crosstally.ledger", "crosstally.quarantine")
-    return tuple(world.query(fingerprint.format(table))[0] for table in tables)
 
 
 def _job_run(world: World, arguments: dict[str, str]) -> dict:
