@@ -80,7 +80,8 @@ def test_tools_come_from_the_checkout() -> None:
 
 @pytest.mark.parametrize(("victim", "number"), [("guard", signal.SIGKILL), ("child", signal.SIGKILL), ("guard", signal.SIGTERM), ("group", signal.SIGINT)])
 def test_however_it_ends_nothing_stays_behind(victim: str, number: int) -> None:
-    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, "-c", SUPERVISOR]
+    supervisor = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_hear_ctrl_c)
     said = supervisor.stdout.readline().split()
     child, folder, places = int(said[0]), Path(said[1]), said[2:]
     ports = [int(place.rpartition(":")[2]) for place in places]
@@ -102,6 +103,11 @@ def test_however_it_ends_nothing_stays_behind(victim: str, number: int) -> None:
             time.sleep(0.1)
         assert not folder.exists()
         assert not list(STACKS.glob(f"victim-*-{child}"))
+
+
+def _hear_ctrl_c() -> None:
+    """As in a terminal: a shell's background job, which these tests may be part of, is started deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _open(port: int) -> bool:
