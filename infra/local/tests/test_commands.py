@@ -93,8 +93,8 @@ def test_however_it_ends_nothing_stays_behind(victim: str, number: int) -> None:
             os.kill(child, number)
         case "group":
             os.killpg(supervisor.pid, number)
-    supervisor.wait(30)
-    deadline = time.monotonic() + 20
+    supervisor.wait(60)
+    deadline = time.monotonic() + 60  # four servers, asked one after the other; a busy machine takes its time
     while (left := [port for port in ports if _open(port)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
