@@ -30,8 +30,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_committed_samples_are_what_the_generator_makes(tmp_path: Path) -> None:
-    for made in make(tmp_path, "--rows", "200", "--customers", "50"):
-        assert made.read_bytes() == (SAMPLES / made.name).read_bytes(), f"run: python3 samples/generate.py --rows 200 --customers 50 --out {SAMPLES}"
+    for made in make(tmp_path, "--rows", "300", "--customers", "50"):
+        assert made.read_bytes() == (SAMPLES / made.name).read_bytes(), f"run: python3 samples/generate.py --rows 300 --customers 50 --out {SAMPLES}"
 
 
 def test_both_formats_hold_the_same_objects(tmp_path: Path) -> None:

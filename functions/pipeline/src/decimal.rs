@@ -48,8 +48,19 @@ pub fn fits(unscaled: i128, precision: u8) -> bool {
     pow10(precision).is_none_or(|limit| unscaled.unsigned_abs() < limit.unsigned_abs())
 }
 
+/// 10^0 to 10^38, the largest an i128 holds.
+const POWERS: [i128; MAX_PRECISION as usize + 1] = {
+    let mut powers = [1; MAX_PRECISION as usize + 1];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
 fn pow10(exponent: u8) -> Option<i128> {
-    10i128.checked_pow(u32::from(exponent))
+    POWERS.get(usize::from(exponent)).copied()
 }
 
 impl fmt::Display for Decimal {

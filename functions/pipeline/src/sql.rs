@@ -6,13 +6,17 @@
 //! Both dialects get the same statements but for types and three functions. No MERGE: Redshift's has a narrower form than
 //! PostgreSQL's, and DELETE and INSERT say the same in both.
 
+mod tables;
+
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{MATCHED, SOURCE_OFFSET, SOURCE_URI};
 use crate::contract::{Plan, TargetColumn};
 use crate::ledger::Ledger;
 use crate::manifest::{CustomersRef, RawManifest, RunId};
 use crate::types::Type;
+
+pub use tables::create_target;
+use tables::{CREATE_LEDGER, CREATE_QUARANTINE, create_quarantine_staging, create_staging};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -101,44 +105,14 @@ impl Render<'_> {
         vec![
             statement("create_crosstally_schema", "CREATE SCHEMA IF NOT EXISTS crosstally".to_owned()),
             statement("create_target_schema", format!("CREATE SCHEMA IF NOT EXISTS {}", ident(&target.schema))),
-            statement("create_target", self.create_target()),
+            statement("create_target", create_target(self.dialect, self.run.plan)),
             statement("create_quarantine", CREATE_QUARANTINE.to_owned()),
             statement("create_ledger", CREATE_LEDGER.to_owned()),
             statement("drop_old_staging", format!("DROP TABLE IF EXISTS {}", self.staging[0])),
-            statement("create_staging", self.create_staging()),
+            statement("create_staging", create_staging(self.dialect, self.run.plan, &self.staging[0])),
             statement("drop_old_quarantine_staging", format!("DROP TABLE IF EXISTS {}", self.staging[1])),
-            statement("create_quarantine_staging", format!("CREATE TABLE {} ({QUARANTINE_STAGING_COLUMNS})", self.staging[1])),
+            statement("create_quarantine_staging", create_quarantine_staging(&self.staging[1])),
         ]
-    }
-
-    fn create_target(&self) -> String {
-        let plan = self.run.plan;
-        let mut lines: Vec<String> = plan.target.columns.iter().map(|c| column(c, &c.kind.to_string())).collect();
-        lines.extend(
-            [
-                "\"_run_id\" VARCHAR(128) NOT NULL",
-                "\"_source_uri\" VARCHAR(2048) NOT NULL",
-                "\"_source_offset\" BIGINT NOT NULL",
-                "\"_loaded_at\" TIMESTAMPTZ NOT NULL",
-            ]
-            .map(str::to_owned),
-        );
-        // Redshift takes the key as a hint to its planner and never enforces it; PostgreSQL would, so there it is left out: the
-        // fold alone must keep rows apart, and the laptop must show it if it does not.
-        if self.dialect == Dialect::Redshift {
-            lines.push(format!("PRIMARY KEY ({})", self.key_list("")));
-        }
-        format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n)", table(plan), lines.join(",\n  "))
-    }
-
-    /// Staging keeps instants as TIMESTAMP in UTC, since a COPY from Parquet loses zones.
-    fn create_staging(&self) -> String {
-        let kind = |c: &TargetColumn| if c.kind == Type::Timestamp { "TIMESTAMP".to_owned() } else { c.kind.to_string() };
-        let mut lines: Vec<String> = self.run.plan.target.columns.iter().map(|c| column(c, &kind(c))).collect();
-        lines.push(format!("{} VARCHAR(2048) NOT NULL", ident(SOURCE_URI)));
-        lines.push(format!("{} BIGINT NOT NULL", ident(SOURCE_OFFSET)));
-        lines.push(format!("{} BOOLEAN NOT NULL", ident(MATCHED)));
-        format!("CREATE TABLE {} (\n  {}\n)", self.staging[0], lines.join(",\n  "))
     }
 
     fn fill(&self) -> Vec<Statement> {
@@ -191,6 +165,8 @@ impl Render<'_> {
     }
 
     /// The fate of every staged row. Of a key the newest source version wins, then the highest offset.
+    ///
+    /// Its own columns start with _, as no column of a contract does.
     fn fold(&self) -> String {
         let plan = self.run.plan;
         let key_equal = self.key_equal("t", "s");
@@ -202,8 +178,18 @@ impl Render<'_> {
             .enumerate()
             .filter(|(i, _)| !plan.target.key.contains(i))
             .map(|(_, c)| {
-                let (stored, staged) = (format!("t.{}", ident(&c.name)), self.staged(c, "s"));
-                format!("({stored} = {staged} OR ({stored} IS NULL AND {staged} IS NULL))")
+                let (stored, staged) = (format!("t.{}", ident(&c.name)), format!("s.{}", ident(&c.name)));
+                // Values of SUPER have no equality of their own in Redshift, but one text each. Of a null that text is 'null'.
+                let are_equal = match (self.dialect, c.kind) {
+                    (Dialect::Redshift, Type::Super) => {
+                        format!(
+                            "{stored} IS NOT NULL AND {staged} IS NOT NULL AND JSON_SERIALIZE({stored}) = JSON_SERIALIZE({})",
+                            self.staged(c, "s")
+                        )
+                    }
+                    _ => format!("{stored} = {}", self.staged(c, "s")),
+                };
+                format!("({are_equal} OR ({stored} IS NULL AND {staged} IS NULL))")
             })
             .collect();
         let same_content = if same_content.is_empty() { "TRUE".to_owned() } else { same_content.join("\n      AND ") };
@@ -211,21 +197,21 @@ impl Render<'_> {
         let modified = self.instant();
         format!(
             "CREATE TEMP TABLE crosstally_fold AS\n\
-             SELECT f.*, f.fate IN ('inserted', 'updated') OR (f.fate = 'unchanged' AND NOT f.is_in_place) AS is_written\n\
+             SELECT f.*, f._fate IN ('inserted', 'updated') OR (f._fate = 'unchanged' AND NOT f._is_in_place) AS _is_written\n\
              FROM (\n  \
                SELECT {keys}, s.\"_source_uri\", s.\"_source_offset\", s.\"_matched\",\n    \
                  CASE WHEN s._rank > 1 THEN 'superseded'\n      \
                    WHEN t.{first_key} IS NULL THEN 'inserted'\n      \
                    WHEN l.source_modified_at > {modified} OR (l.source_version = {version} AND t.\"_source_offset\" > s.\"_source_offset\") THEN 'superseded'\n      \
                    WHEN {same_content} THEN 'unchanged'\n      \
-                   ELSE 'updated' END AS fate,\n    \
-                 COALESCE(l.source_version = {version} AND t.\"_source_uri\" = s.\"_source_uri\" AND t.\"_source_offset\" = s.\"_source_offset\", FALSE) AS is_in_place\n  \
+                   ELSE 'updated' END AS _fate,\n    \
+                 COALESCE(l.source_version = {version} AND t.\"_source_uri\" = s.\"_source_uri\" AND t.\"_source_offset\" = s.\"_source_offset\", FALSE) AS _is_in_place\n  \
                FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY \"_source_uri\" DESC, \"_source_offset\" DESC) AS _rank FROM {staging}) s\n  \
                LEFT JOIN {target} t ON {key_equal}\n  \
                LEFT JOIN crosstally.ledger l ON l.run_id = t.\"_run_id\"\n\
              ) f",
-            keys = self.key_list("s."),
-            partition = self.key_list(""),
+            keys = key_list(plan, "s."),
+            partition = key_list(plan, ""),
             staging = self.staging[0],
             target = table(plan),
         )
@@ -234,7 +220,7 @@ impl Render<'_> {
     fn delete_replaced(&self) -> String {
         let plan = self.run.plan;
         let keys = self.key_equal(&ident(&plan.target.table), "f");
-        format!("DELETE FROM {} USING crosstally_fold f WHERE {keys} AND f.is_written", table(plan))
+        format!("DELETE FROM {} USING crosstally_fold f WHERE {keys} AND f._is_written", table(plan))
     }
 
     fn insert_rows(&self) -> String {
@@ -245,7 +231,7 @@ impl Render<'_> {
             "INSERT INTO {target} ({columns}, \"_run_id\", \"_source_uri\", \"_source_offset\", \"_loaded_at\")\n\
              SELECT {values}, {run}, s.\"_source_uri\", s.\"_source_offset\", {now}\n\
              FROM {staging} s JOIN crosstally_fold f ON f.\"_source_uri\" = s.\"_source_uri\" AND f.\"_source_offset\" = s.\"_source_offset\"\n\
-             WHERE f.is_written",
+             WHERE f._is_written",
             target = table(plan),
             columns = columns.join(", "),
             values = values.join(", "),
@@ -281,24 +267,24 @@ impl Render<'_> {
                 .collect()
         };
         let target_columns = |name: &str| format!("t.{name}");
-        let written_columns = |name: &str| format!("CASE WHEN f.is_written THEN t.{name} END");
+        let written_columns = |name: &str| format!("CASE WHEN f._is_written THEN t.{name} END");
         let staged_columns = |name: &str| format!("s.{name}");
-        let fate = |fate: &str| format!("COALESCE(SUM(CASE WHEN fate = '{fate}' THEN 1 ELSE 0 END), 0) AS {fate}");
+        let fate = |fate: &str| format!("COALESCE(SUM(CASE WHEN _fate = '{fate}' THEN 1 ELSE 0 END), 0) AS {fate}");
         format!(
             "CREATE TEMP TABLE crosstally_tally AS\n\
              SELECT * FROM (\n  \
                SELECT COUNT(*) AS staged, {inserted}, {updated}, {unchanged}, {superseded},\n    \
-               COALESCE(SUM(CASE WHEN is_written THEN 1 ELSE 0 END), 0) AS written,\n    \
-               COALESCE(SUM(CASE WHEN fate <> 'superseded' AND \"_matched\" THEN 1 ELSE 0 END), 0) AS matched\n  \
+               COALESCE(SUM(CASE WHEN _is_written THEN 1 ELSE 0 END), 0) AS written,\n    \
+               COALESCE(SUM(CASE WHEN _fate <> 'superseded' AND \"_matched\" THEN 1 ELSE 0 END), 0) AS matched\n  \
                FROM crosstally_fold\n\
              ) a CROSS JOIN (\n  \
                SELECT COUNT(*) AS loaded{loaded_sums}{written_sums}\n  \
                FROM crosstally_fold f JOIN {target} t ON {key_equal} AND t.\"_source_uri\" = f.\"_source_uri\" AND t.\"_source_offset\" = f.\"_source_offset\"\n  \
-               WHERE f.fate <> 'superseded'\n\
+               WHERE f._fate <> 'superseded'\n\
              ) b CROSS JOIN (\n  \
                SELECT COUNT(*) AS replaced{superseded_sums}\n  \
                FROM crosstally_fold f JOIN {staging} s ON f.\"_source_uri\" = s.\"_source_uri\" AND f.\"_source_offset\" = s.\"_source_offset\"\n  \
-               WHERE f.fate = 'superseded'\n\
+               WHERE f._fate = 'superseded'\n\
              ) c CROSS JOIN (\n  \
                SELECT COUNT(*) AS quarantined FROM crosstally.quarantine WHERE run_id = {run}\n\
              ) d",
@@ -398,26 +384,18 @@ impl Render<'_> {
     /// A staged column as the target has it.
     fn staged(&self, column: &TargetColumn, alias: &str) -> String {
         let name = format!("{alias}.{}", ident(&column.name));
-        if column.kind == Type::Timestamp { format!("({name} AT TIME ZONE 'UTC')") } else { name }
-    }
-
-    fn key_list(&self, prefix: &str) -> String {
-        let target = &self.run.plan.target;
-        target.key.iter().map(|k| format!("{prefix}{}", ident(&target.columns[*k].name))).collect::<Vec<_>>().join(", ")
+        match (self.dialect, column.kind) {
+            (_, Type::Timestamp { has_zone: true }) => format!("({name} AT TIME ZONE 'UTC')"),
+            (Dialect::Redshift, Type::Super) => format!("JSON_PARSE({name})"),
+            (Dialect::Postgres, Type::Super) => format!("CAST({name} AS JSONB)"),
+            _ => name,
+        }
     }
 
     fn key_equal(&self, left: &str, right: &str) -> String {
         let target = &self.run.plan.target;
-        let equal = |k: &usize| {
-            let name = ident(&target.columns[*k].name);
-            // A staged instant has no zone yet; the fold's copy of it neither.
-            let right = if target.columns[*k].kind == Type::Timestamp {
-                format!("({right}.{name} AT TIME ZONE 'UTC')")
-            } else {
-                format!("{right}.{name}")
-            };
-            format!("{left}.{name} = {right}")
-        };
+        // A staged instant has no zone yet; the fold's copy of it neither.
+        let equal = |k: &usize| format!("{left}.{} = {}", ident(&target.columns[*k].name), self.staged(&target.columns[*k], right));
         target.key.iter().map(equal).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -464,22 +442,7 @@ fn table(plan: &Plan) -> String {
     format!("{}.{}", ident(&plan.target.schema), ident(&plan.target.table))
 }
 
-fn column(column: &TargetColumn, kind: &str) -> String {
-    format!("{} {kind}{}", ident(&column.name), if column.nullable { "" } else { " NOT NULL" })
+fn key_list(plan: &Plan, prefix: &str) -> String {
+    let target = &plan.target;
+    target.key.iter().map(|k| format!("{prefix}{}", ident(&target.columns[*k].name))).collect::<Vec<_>>().join(", ")
 }
-
-const QUARANTINE_STAGING_COLUMNS: &str = "\n  source VARCHAR(128) NOT NULL,\n  source_uri VARCHAR(2048) NOT NULL,\n  source_offset BIGINT NOT NULL,\n  \
-     rule VARCHAR(64) NOT NULL,\n  column_name VARCHAR(128),\n  record VARCHAR(65535) NOT NULL,\n  record_bytes BIGINT NOT NULL\n";
-
-const CREATE_QUARANTINE: &str = "CREATE TABLE IF NOT EXISTS crosstally.quarantine (\n  run_id VARCHAR(128) NOT NULL,\n  source VARCHAR(128) NOT NULL,\n  \
-     source_uri VARCHAR(2048) NOT NULL,\n  source_offset BIGINT NOT NULL,\n  rule VARCHAR(64) NOT NULL,\n  column_name VARCHAR(128),\n  \
-     record VARCHAR(65535) NOT NULL,\n  record_bytes BIGINT NOT NULL,\n  quarantined_at TIMESTAMPTZ NOT NULL\n)";
-
-const CREATE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS crosstally.ledger (\n  run_id VARCHAR(128) NOT NULL,\n  contract_version VARCHAR(64) NOT NULL,\n  \
-     contract_sha256 VARCHAR(64) NOT NULL,\n  source_uri VARCHAR(2048) NOT NULL,\n  source_version VARCHAR(256) NOT NULL,\n  \
-     source_modified_at TIMESTAMPTZ NOT NULL,\n  customers_uri VARCHAR(2048) NOT NULL,\n  customers_version VARCHAR(1024) NOT NULL,\n  \
-     rows_read BIGINT NOT NULL,\n  rows_loaded BIGINT NOT NULL,\n  rows_inserted BIGINT NOT NULL,\n  rows_updated BIGINT NOT NULL,\n  \
-     rows_unchanged BIGINT NOT NULL,\n  rows_superseded BIGINT NOT NULL,\n  rows_quarantined BIGINT NOT NULL,\n  rows_written BIGINT NOT NULL,\n  \
-     rows_matched BIGINT NOT NULL,\n  rows_unmatched BIGINT NOT NULL,\n  quarantined_by_rule VARCHAR(65535) NOT NULL,\n  \
-     customers_read BIGINT NOT NULL,\n  customers_kept BIGINT NOT NULL,\n  customers_superseded BIGINT NOT NULL,\n  \
-     customers_quarantined BIGINT NOT NULL,\n  sums VARCHAR(65535) NOT NULL,\n  committed_at TIMESTAMPTZ NOT NULL\n)";

@@ -14,8 +14,12 @@ use pipeline::manifest::{CustomersRef, RawManifest, RunId};
 use pipeline::split::Format;
 use pipeline::sql::{Dialect, LoadRun, LoadSql, load, verify};
 
-fn render(dialect: Dialect, uri: &str) -> LoadSql {
-    let plan = Plan::compile(include_bytes!("../../../contract.odcs.yaml")).unwrap();
+const SHIPPED: &str = include_str!("../../../contract.odcs.yaml");
+const URI: &str = "https://account/container/transactions.json";
+const EVERYTHING: &str = include_str!("everything.odcs.yaml");
+
+fn render(dialect: Dialect, contract: &str, uri: &str) -> LoadSql {
+    let plan = Plan::compile(contract.as_bytes()).unwrap();
     let run_id: RunId = "run-1".to_owned().try_into().unwrap();
     let transactions = RawManifest {
         uri: uri.to_owned(),
@@ -38,13 +42,14 @@ fn render(dialect: Dialect, uri: &str) -> LoadSql {
         bytes: 1,
     };
     let mut rows = Counts { read: 10, clean: 9, ..Counts::default() };
-    rows.quarantine(pipeline::clean::Rule::Minimum, Some("amount"));
+    rows.quarantine(pipeline::rule::Rule::Minimum, Some("amount"));
     let sums = [("amount", 1250, 2), ("quantity", 9, 0)].map(|(name, unscaled, scale)| (name.to_owned(), Decimal { unscaled, scale }));
     let ledger = Ledger {
         transactions: rows,
         customers: Counts { read: 3, clean: 3, ..Counts::default() },
         customers_superseded: 1,
         sums: sums.into(),
+        ..Ledger::default()
     };
     let copy_manifests = ["s3://bucket/runs/run-1/copy-clean.json".to_owned(), "s3://bucket/runs/run-1/copy-quarantine.json".to_owned()];
     let sql = LoadRun {
@@ -86,20 +91,23 @@ fn check_golden(name: &str, found: &str) {
 
 #[test]
 fn the_load_in_both_dialects() {
-    check_golden("load.postgres.sql", &show(&render(Dialect::Postgres, "https://account/container/transactions.json")));
-    check_golden("load.redshift.sql", &show(&render(Dialect::Redshift, "https://account/container/transactions.json")));
+    for (name, contract) in [("load", SHIPPED), ("every-type", EVERYTHING)] {
+        for (dialect, suffix) in [(Dialect::Postgres, "postgres"), (Dialect::Redshift, "redshift")] {
+            check_golden(&format!("{name}.{suffix}.sql"), &show(&render(dialect, contract, URI)));
+        }
+    }
 }
 
 #[test]
 fn the_question_that_ends_a_run() {
-    let plan = Plan::compile(include_bytes!("../../../contract.odcs.yaml")).unwrap();
+    let plan = Plan::compile(SHIPPED.as_bytes()).unwrap();
     check_golden("verify.sql", &format!("{};\n", verify(&plan)));
 }
 
 #[test]
 fn a_text_cannot_leave_its_literal() {
     let uri = "https://a/b'); DROP TABLE x; --\\";
-    let ledger = |dialect| render(dialect, uri).transaction.pop().unwrap().sql;
+    let ledger = |dialect| render(dialect, SHIPPED, uri).transaction.pop().unwrap().sql;
     assert!(ledger(Dialect::Postgres).contains(r"'https://a/b''); DROP TABLE x; --\'"));
     assert!(ledger(Dialect::Redshift).contains(r"'https://a/b''); DROP TABLE x; --\\'"));
 }
@@ -107,7 +115,7 @@ fn a_text_cannot_leave_its_literal() {
 #[test]
 fn the_data_api_takes_every_statement() {
     // Source: ExecuteStatement, "Considerations when calling the Amazon Redshift Data API": 100 KB a statement, 40 in a batch.
-    let sql = render(Dialect::Redshift, "https://account/container/transactions.json");
+    let sql = render(Dialect::Redshift, EVERYTHING, URI);
     assert!(sql.transaction.len() <= 40);
     for statement in sql.prepare.iter().chain(&sql.fill).chain(&sql.transaction).chain(&sql.cleanup) {
         assert!(statement.sql.len() <= 100 * 1024, "{}", statement.name);

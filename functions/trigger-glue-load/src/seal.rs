@@ -96,15 +96,16 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger) -> Result<(), Error> {
     }
     #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
     let ratio = if rows.read == 0 { 0.0 } else { rows.quarantined as f64 / rows.read as f64 };
-    match plan.gates.max_quarantine_ratio {
-        Some(limit) if ratio > limit => Err(Error::QualityGateFailed(format!(
+    let limit = plan.gates.max_quarantine_ratio;
+    if ratio > limit {
+        return Err(Error::QualityGateFailed(format!(
             "{} of {} rows of {} are quarantined ({:.2} %), and the contract's maxQuarantineRatio is {limit}: {:?}",
             rows.quarantined,
             rows.read,
             raw.uri,
             ratio * 100.0,
             rows.quarantined_by_rule
-        ))),
-        _ => Ok(()),
+        )));
     }
+    Ok(())
 }

@@ -133,7 +133,7 @@ SELECT CAST(CASE WHEN COUNT(*) > 0 THEN 'AlreadyLoaded: the run run-1 stands in 
 
 -- fold
 CREATE TEMP TABLE crosstally_fold AS
-SELECT f.*, f.fate IN ('inserted', 'updated') OR (f.fate = 'unchanged' AND NOT f.is_in_place) AS is_written
+SELECT f.*, f._fate IN ('inserted', 'updated') OR (f._fate = 'unchanged' AND NOT f._is_in_place) AS _is_written
 FROM (
   SELECT s."transaction_id", s."_source_uri", s."_source_offset", s."_matched",
     CASE WHEN s._rank > 1 THEN 'superseded'
@@ -146,7 +146,7 @@ FROM (
       AND (t."quantity" = s."quantity" OR (t."quantity" IS NULL AND s."quantity" IS NULL))
       AND (t."payment_method" = s."payment_method" OR (t."payment_method" IS NULL AND s."payment_method" IS NULL))
       AND (t."status" = s."status" OR (t."status" IS NULL AND s."status" IS NULL))
-      AND (t."transaction_ts" = (s."transaction_ts" AT TIME ZONE 'UTC') OR (t."transaction_ts" IS NULL AND (s."transaction_ts" AT TIME ZONE 'UTC') IS NULL))
+      AND (t."transaction_ts" = (s."transaction_ts" AT TIME ZONE 'UTC') OR (t."transaction_ts" IS NULL AND s."transaction_ts" IS NULL))
       AND (t."customer_matched" = s."customer_matched" OR (t."customer_matched" IS NULL AND s."customer_matched" IS NULL))
       AND (t."first_name" = s."first_name" OR (t."first_name" IS NULL AND s."first_name" IS NULL))
       AND (t."last_name" = s."last_name" OR (t."last_name" IS NULL AND s."last_name" IS NULL))
@@ -155,21 +155,21 @@ FROM (
       AND (t."country" = s."country" OR (t."country" IS NULL AND s."country" IS NULL))
       AND (t."city" = s."city" OR (t."city" IS NULL AND s."city" IS NULL))
       AND (t."signup_date" = s."signup_date" OR (t."signup_date" IS NULL AND s."signup_date" IS NULL)) THEN 'unchanged'
-      ELSE 'updated' END AS fate,
-    COALESCE(l.source_version = '0123456789abcdef' AND t."_source_uri" = s."_source_uri" AND t."_source_offset" = s."_source_offset", FALSE) AS is_in_place
+      ELSE 'updated' END AS _fate,
+    COALESCE(l.source_version = '0123456789abcdef' AND t."_source_uri" = s."_source_uri" AND t."_source_offset" = s."_source_offset", FALSE) AS _is_in_place
   FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "transaction_id" ORDER BY "_source_uri" DESC, "_source_offset" DESC) AS _rank FROM crosstally.staging_4e65d3fbe8ad6535) s
   LEFT JOIN "analytics"."customer_transactions" t ON t."transaction_id" = s."transaction_id"
   LEFT JOIN crosstally.ledger l ON l.run_id = t."_run_id"
 ) f;
 
 -- delete_replaced
-DELETE FROM "analytics"."customer_transactions" USING crosstally_fold f WHERE "customer_transactions"."transaction_id" = f."transaction_id" AND f.is_written;
+DELETE FROM "analytics"."customer_transactions" USING crosstally_fold f WHERE "customer_transactions"."transaction_id" = f."transaction_id" AND f._is_written;
 
 -- insert_rows
 INSERT INTO "analytics"."customer_transactions" ("transaction_id", "customer_id", "amount", "currency", "product", "quantity", "payment_method", "status", "transaction_ts", "customer_matched", "first_name", "last_name", "email", "phone", "country", "city", "signup_date", "_run_id", "_source_uri", "_source_offset", "_loaded_at")
 SELECT s."transaction_id", s."customer_id", s."amount", s."currency", s."product", s."quantity", s."payment_method", s."status", (s."transaction_ts" AT TIME ZONE 'UTC'), s."customer_matched", s."first_name", s."last_name", s."email", s."phone", s."country", s."city", s."signup_date", 'run-1', s."_source_uri", s."_source_offset", (SYSDATE AT TIME ZONE 'UTC')
 FROM crosstally.staging_4e65d3fbe8ad6535 s JOIN crosstally_fold f ON f."_source_uri" = s."_source_uri" AND f."_source_offset" = s."_source_offset"
-WHERE f.is_written;
+WHERE f._is_written;
 
 -- insert_quarantine
 INSERT INTO crosstally.quarantine (run_id, source, source_uri, source_offset, rule, column_name, record, record_bytes, quarantined_at)
@@ -178,24 +178,24 @@ SELECT 'run-1', source, source_uri, source_offset, rule, column_name, record, re
 -- tally
 CREATE TEMP TABLE crosstally_tally AS
 SELECT * FROM (
-  SELECT COUNT(*) AS staged, COALESCE(SUM(CASE WHEN fate = 'inserted' THEN 1 ELSE 0 END), 0) AS inserted, COALESCE(SUM(CASE WHEN fate = 'updated' THEN 1 ELSE 0 END), 0) AS updated, COALESCE(SUM(CASE WHEN fate = 'unchanged' THEN 1 ELSE 0 END), 0) AS unchanged, COALESCE(SUM(CASE WHEN fate = 'superseded' THEN 1 ELSE 0 END), 0) AS superseded,
-    COALESCE(SUM(CASE WHEN is_written THEN 1 ELSE 0 END), 0) AS written,
-    COALESCE(SUM(CASE WHEN fate <> 'superseded' AND "_matched" THEN 1 ELSE 0 END), 0) AS matched
+  SELECT COUNT(*) AS staged, COALESCE(SUM(CASE WHEN _fate = 'inserted' THEN 1 ELSE 0 END), 0) AS inserted, COALESCE(SUM(CASE WHEN _fate = 'updated' THEN 1 ELSE 0 END), 0) AS updated, COALESCE(SUM(CASE WHEN _fate = 'unchanged' THEN 1 ELSE 0 END), 0) AS unchanged, COALESCE(SUM(CASE WHEN _fate = 'superseded' THEN 1 ELSE 0 END), 0) AS superseded,
+    COALESCE(SUM(CASE WHEN _is_written THEN 1 ELSE 0 END), 0) AS written,
+    COALESCE(SUM(CASE WHEN _fate <> 'superseded' AND "_matched" THEN 1 ELSE 0 END), 0) AS matched
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
     CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "loaded_amount",
     CAST(COALESCE(SUM(CAST(t."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "loaded_quantity",
-    CAST(COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "written_amount",
-    CAST(COALESCE(SUM(CAST(CASE WHEN f.is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "written_quantity"
+    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "written_amount",
+    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "written_quantity"
   FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
-  WHERE f.fate <> 'superseded'
+  WHERE f._fate <> 'superseded'
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
     CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS "superseded_amount",
     CAST(COALESCE(SUM(CAST(s."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS "superseded_quantity"
   FROM crosstally_fold f JOIN crosstally.staging_4e65d3fbe8ad6535 s ON f."_source_uri" = s."_source_uri" AND f."_source_offset" = s."_source_offset"
-  WHERE f.fate = 'superseded'
+  WHERE f._fate = 'superseded'
 ) c CROSS JOIN (
   SELECT COUNT(*) AS quarantined FROM crosstally.quarantine WHERE run_id = 'run-1'
 ) d;

@@ -33,7 +33,7 @@ fn manifest() -> RunManifest {
         },
         customers: CustomersRef { uri: "s3://b/c".into(), key: "c".into(), etag: "e".into(), version_id: None, bytes: 1 },
         parts: vec![],
-        ledger: Ledger { transactions: rows, customers, customers_superseded: 0, sums: sums.into() },
+        ledger: Ledger { transactions: rows, customers, customers_superseded: 0, sums: sums.into(), ..Ledger::default() },
         load: Load { staging: vec![], dialects: Dialects { postgres: LoadSql::default(), redshift: LoadSql::default() } },
     }
 }
