@@ -5,10 +5,12 @@ use cloud::{Error, env};
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) data_bucket: String,
+    /// The secret with the salt of masks by hash; empty where no contract needs it.
+    pub(crate) mask_salt_secret_id: String,
 }
 
 impl Config {
     pub(crate) fn from_env() -> Result<Self, Error> {
-        Ok(Self { data_bucket: env::required("DATA_BUCKET")? })
+        Ok(Self { data_bucket: env::required("DATA_BUCKET")?, mask_salt_secret_id: env::optional("MASK_SALT_SECRET_ID") })
     }
 }

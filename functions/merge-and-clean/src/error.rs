@@ -11,6 +11,10 @@ pub(crate) enum Error {
     Cloud(#[from] cloud::Error),
     #[error(transparent)]
     Merge(#[from] MergeError),
+    #[error(
+        "the contract masks a column by sha256, and there is no salt: store a long random text as a secret and name it by the parameter MaskSaltSecretArn"
+    )]
+    SaltMissing,
     #[error("the books of split {split} do not balance: {unbalanced}; nothing of it was kept")]
     LedgerMismatch { split: u32, unbalanced: Unbalanced },
     #[error("the run has no split {split}: it has {splits}")]
@@ -46,7 +50,8 @@ impl Error {
             Self::Merge(MergeError::Malformed { .. }) => "SourceMalformed",
             Self::Merge(MergeError::Fatal { .. }) => "QualityGateFailed",
             Self::Merge(MergeError::SumOverflow { .. }) => "QualityGateFailed",
-            Self::Merge(MergeError::Parquet(_)) => "MergeFailed",
+            Self::Merge(MergeError::Read { .. } | MergeError::Parquet(_) | MergeError::Died) => "MergeFailed",
+            Self::SaltMissing => "ConfigInvalid",
             Self::LedgerMismatch { .. } => "LedgerMismatch",
             Self::RunIncomplete { .. } | Self::SplitDied { .. } => "RunIncomplete",
             Self::Reported { name, .. } => name,

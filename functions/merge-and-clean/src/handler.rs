@@ -1,25 +1,38 @@
-//! One split at a time: raw bytes and customers in, Parquet and its books out. The books are written last, as the commit point.
+//! What the state machine asks of this function: to clean one split, or to fail as a split of the run failed.
 
 use aws_config::SdkConfig;
-use cloud::bucket::{Bucket, Pin};
-use cloud::upload::{Upload, Uploaded};
-use pipeline::ledger::Ledger;
-use pipeline::manifest::{Failure, Inputs, Part, RawManifest, RunId, Written, hex};
-use pipeline::merge::{Merge, Origins};
-use pipeline::split::Split;
+use cloud::bucket::Bucket;
+use pipeline::contract::Plan;
+use pipeline::manifest::{Failure, RunId};
+use pipeline::mask::Masker;
 use serde::{Deserialize, Serialize};
 use tracing::{Instrument, info, info_span};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::split;
 
 pub(crate) struct Deps {
-    bucket: Bucket,
+    pub(crate) bucket: Bucket,
+    config: Config,
+    secrets: aws_sdk_secretsmanager::Client,
 }
 
 impl Deps {
-    pub(crate) fn new(config: &Config, aws: &SdkConfig) -> Self {
-        Self { bucket: Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone()) }
+    pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
+        let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
+        Self { bucket, config, secrets: aws_sdk_secretsmanager::Client::new(aws) }
+    }
+
+    /// What makes restricted values unreadable, with its salt if the contract's masks want one.
+    pub(crate) async fn masker(&self, plan: &Plan) -> Result<Masker, Error> {
+        if !plan.needs_salt() {
+            return Ok(Masker::default());
+        }
+        match self.config.mask_salt_secret_id.as_str() {
+            "" => Err(Error::SaltMissing),
+            id => Ok(Masker::new(cloud::secrets::text(&self.secrets, id).await?)),
+        }
     }
 }
 
@@ -53,89 +66,23 @@ pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Er
     }
 }
 
-async fn clean_or_leave_failure(deps: &Deps, run_id: RunId, split: u32) -> Result<Response, Error> {
-    let key = run_id.part_key(split);
-    match clean(deps, &run_id, split).await {
-        Ok(()) => Ok(Response { run_id, split: Some(split), part: Some(key) }),
+async fn clean_or_leave_failure(deps: &Deps, run_id: RunId, number: u32) -> Result<Response, Error> {
+    let key = run_id.part_key(number);
+    match split::clean(deps, &run_id, number).await {
+        Ok(()) => Ok(Response { run_id, split: Some(number), part: Some(key) }),
         Err(error) => {
-            let failure =
-                Failure { split, error_type: error.name().to_owned(), error_message: cloud::error::sentence(&error), is_reported: false };
-            if let Err(unwritten) = deps.bucket.put_json(&run_id.failure_key(split), &failure).await {
+            let failure = Failure {
+                split: number,
+                error_type: error.name().to_owned(),
+                error_message: cloud::error::sentence(&error),
+                is_reported: false,
+            };
+            if let Err(unwritten) = deps.bucket.put_json(&run_id.failure_key(number), &failure).await {
                 tracing::warn!(error = cloud::error::sentence(&unwritten), "the failure of this split could not be left for its run");
             }
             Err(error)
         }
     }
-}
-
-async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(), Error> {
-    let bucket = &deps.bucket;
-    if bucket.head(&run_id.part_key(split)).await?.is_some() {
-        info!("this split is done already");
-        return Ok(());
-    }
-    let inputs: Inputs = bucket.get_json(&run_id.inputs_key()).await?;
-    let raw: RawManifest = bucket.get_json(&inputs.raw_manifest).await?;
-    let plan = cloud::contract::pinned(bucket, &inputs.contract).await?;
-    let Some(range) = raw.splits.get(split as usize) else {
-        return Err(Error::RunIncomplete { split, splits: raw.splits.len() });
-    };
-    let pin = match &inputs.customers.version_id {
-        Some(version) => Pin { version_id: Some(version.clone()), etag: None },
-        None => Pin { etag: Some(inputs.customers.etag.clone()), version_id: None },
-    };
-    let customers = bucket.get(&inputs.customers.key, &pin).await?;
-
-    let origins = Origins { transactions_uri: &raw.uri, customers_uri: &inputs.customers.uri };
-    let merge = Merge::new(&plan, &customers, raw.format, *range, split == 0, origins)?;
-    drop(customers);
-    let mut clean = Upload::new(bucket, run_id.clean_key(split));
-    let mut quarantine = Upload::new(bucket, run_id.quarantine_key(split));
-    let merged = stream(bucket, &raw, *range, merge, &mut clean, &mut quarantine).await;
-    let balanced = merged.and_then(|ledger| match ledger.balance() {
-        Ok(()) => Ok(ledger),
-        Err(unbalanced) => Err(Error::LedgerMismatch { split, unbalanced }),
-    });
-    let ledger = match balanced {
-        Ok(ledger) => ledger,
-        Err(error) => {
-            clean.abort().await;
-            quarantine.abort().await;
-            return Err(error);
-        }
-    };
-    let part = Part { split, clean: written(clean.finish().await?), quarantine: written(quarantine.finish().await?), ledger };
-    bucket.put_json(&run_id.part_key(split), &part).await?;
-    let rows = &part.ledger.transactions;
-    info!(read = rows.read, clean = rows.clean, quarantined = rows.quarantined, bytes = part.clean.bytes, "split merged and cleaned");
-    Ok(())
-}
-
-/// The split's bytes through the pipeline, chunk by chunk.
-async fn stream(
-    bucket: &Bucket,
-    raw: &RawManifest,
-    range: Split,
-    mut merge: Merge<'_>,
-    clean: &mut Upload<'_>,
-    quarantine: &mut Upload<'_>,
-) -> Result<Ledger, Error> {
-    if range.start < range.end {
-        let mut body = bucket.open(&raw.raw_key, Some((range.start, range.end)), &Pin::default()).await?;
-        while let Some(chunk) = bucket.next_chunk(&raw.raw_key, &mut body).await? {
-            let ready = merge.push(&chunk)?;
-            clean.write(&ready.clean).await?;
-            quarantine.write(&ready.quarantine).await?;
-        }
-    }
-    let (ready, ledger) = merge.finish()?;
-    clean.write(&ready.clean).await?;
-    quarantine.write(&ready.quarantine).await?;
-    Ok(ledger)
-}
-
-fn written(uploaded: Uploaded) -> Written {
-    Written { key: uploaded.key, bytes: uploaded.bytes, sha256: hex(&uploaded.sha256) }
 }
 
 /// Fails as the first failed split did. When all of them were reported before, the run was redriven: then it succeeds, and the

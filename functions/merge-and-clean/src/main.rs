@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod handler;
+mod split;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
@@ -14,6 +15,6 @@ async fn main() -> Result<(), Error> {
     cloud::telemetry::init();
     let config = Config::from_env()?;
     let aws = cloud::aws_config().await;
-    let deps = Deps::new(&config, &aws);
+    let deps = Deps::new(config, &aws);
     run(service_fn(|event: LambdaEvent<_>| handle(&deps, event.payload))).await
 }

@@ -1,185 +1,326 @@
 //! Record to clean row, or to the first rule it breaks.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::contract::{Column, OnViolation, Source, Verb};
 use crate::parse::{self, Written};
-use crate::record::Field;
-use crate::types::{Row, Type, Value};
+use crate::record::{Field, Fields, Layout, walk};
+use crate::rule::{Rule, Violation, check_bounds, check_text, check_text_without_nul};
+use crate::types::{Type, Value};
+use crate::verbs::{self, Outcome};
 
-/// A rule a record can break. The names are ODCS's where it has one; they stand in the quarantine and in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Rule {
-    /// The record is not one: broken JSON, or a CSV row of another width than its header.
-    Malformed,
-    /// The record is not UTF-8.
-    Encoding,
-    Required,
-    /// The value does not fit its column's type exactly.
-    Type,
-    Minimum,
-    Maximum,
-    MinLength,
-    MaxLength,
-    /// The join found no customer, and the contract wants one.
-    Unmatched,
+/// A clean row of one source: a value per contract column. Text that no step changed stays where it was read.
+#[derive(Debug, Default)]
+pub struct Row<'t> {
+    cells: Vec<Cell<'t>>,
+    changed: String,
+    wide: Vec<i128>,
 }
 
-impl Rule {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Encoding => "encoding",
-            Self::Required => "required",
-            Self::Type => "type",
-            Self::Minimum => "minimum",
-            Self::Maximum => "maximum",
-            Self::MinLength => "minLength",
-            Self::MaxLength => "maxLength",
-            Self::Unmatched => "unmatched",
+/// A value in half the room of a [`Value`]: a row is written and read for every record.
+#[derive(Debug, Clone, Copy)]
+enum Cell<'t> {
+    Null,
+    Text(&'t str),
+    /// A byte range of `Row::changed`.
+    Changed {
+        start: u32,
+        end: u32,
+    },
+    /// An exact number of any kind, unscaled, where 64 bits hold it.
+    Exact(i64),
+    /// Index in `Row::wide`.
+    Wide(u32),
+    Double(f64),
+    Boolean(bool),
+}
+
+impl Row<'_> {
+    /// The value; of an exact number only the number itself, since its column knows of what kind it is.
+    #[inline(always)]
+    pub fn value(&self, column: usize) -> Value<'_> {
+        match self.cells[column] {
+            Cell::Null => Value::Null,
+            Cell::Text(text) => Value::Text(text),
+            Cell::Changed { start, end } => Value::Text(&self.changed[start as usize..end as usize]),
+            Cell::Exact(number) => Value::Integer(number),
+            Cell::Wide(index) => Value::Decimal(self.wide[index as usize]),
+            Cell::Double(number) => Value::Double(number),
+            Cell::Boolean(flag) => Value::Boolean(flag),
         }
+    }
+
+    /// The bytes by which a join compares this value; `None` for null, which matches nothing.
+    #[inline(always)]
+    pub fn key_bytes<'a>(&'a self, column: usize, scratch: &'a mut [u8; 16]) -> Option<&'a [u8]> {
+        let number = match self.value(column) {
+            Value::Null => return None,
+            Value::Text(text) => return Some(text.as_bytes()),
+            Value::Integer(v) | Value::Timestamp(v) => i128::from(v),
+            Value::Decimal(v) => v,
+            Value::Double(v) => i128::from(v.to_bits()),
+            Value::Boolean(v) => i128::from(v),
+            Value::Date(v) => i128::from(v),
+        };
+        *scratch = number.to_le_bytes();
+        Some(&scratch[..])
+    }
+
+    fn changed_from<'t>(&self, start: usize) -> Result<Cell<'t>, Rule> {
+        // A record is shorter than 4 GiB by far, see MAX_RECORD_BYTES.
+        let place = |at: usize| u32::try_from(at).map_err(|_| Rule::Type);
+        Ok(Cell::Changed { start: place(start)?, end: place(self.changed.len())? })
+    }
+
+    fn wide<'t>(&mut self, number: i128) -> Result<Cell<'t>, Rule> {
+        let index = u32::try_from(self.wide.len()).map_err(|_| Rule::Type)?;
+        self.wide.push(number);
+        Ok(Cell::Wide(index))
+    }
+
+    fn clear(&mut self) {
+        self.cells.clear();
+        self.changed.clear();
+        self.wide.clear();
     }
 }
 
-/// The first rule, in the order of the contract's columns, that a record breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Violation {
-    pub rule: Rule,
-    /// Index of the column; `None` when the record as a whole is wrong.
-    pub column: Option<usize>,
-    /// Whether the contract wants the run to fail for it.
-    pub is_fatal: bool,
-}
-
-/// Cleans the records of one source, keeping its buffers from one to the next.
+/// Cleans the records of one source.
 #[derive(Debug)]
 pub struct Cleaner<'p> {
-    source: &'p Source,
+    columns: Vec<ColumnCleaner<'p>>,
     zone_offset_seconds: i32,
-    text: String,
+    /// Whether a text may hold a NUL as it was read.
+    may_hold_nul: bool,
     spare: String,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct ColumnCleaner<'p> {
+    column: &'p Column,
+    /// The field that holds it.
+    field: usize,
+    glance: Glance,
+    kind: Type,
+    /// Most bytes of a text that has no other rule to keep.
+    free_bytes: usize,
+}
+
+/// What can be seen of a text at a glance, so that none of its column's steps needs to be taken: most values are clean already.
+#[derive(Debug, Clone, Copy)]
+struct Glance {
+    /// Whether nothing but a glance is needed to know.
+    is_enough: bool,
+    trim: bool,
+    empty_to_null: bool,
+    lowercase: bool,
+    uppercase: bool,
+}
+
+impl Glance {
+    fn new(steps: &[Verb]) -> Self {
+        let seen = |verb: &Verb| matches!(verb, Verb::Trim | Verb::EmptyToNull | Verb::Lowercase | Verb::Uppercase);
+        Self {
+            is_enough: steps.iter().all(seen),
+            trim: steps.contains(&Verb::Trim),
+            empty_to_null: steps.contains(&Verb::EmptyToNull),
+            lowercase: steps.contains(&Verb::Lowercase),
+            uppercase: steps.contains(&Verb::Uppercase),
+        }
+    }
+
+    /// Whether every step would leave the text as it is, whatever their order.
+    #[inline(always)]
+    fn is_clean(self, text: &str) -> bool {
+        self.is_enough
+            && (!self.trim || is_trimmed(text))
+            && (!self.empty_to_null || !text.is_empty())
+            && (!self.lowercase || text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()))
+            && (!self.uppercase || text.bytes().all(|b| b.is_ascii() && !b.is_ascii_lowercase()))
+    }
+}
+
+/// A text on its way through the cleaning steps.
+enum Text<'t> {
+    /// As it was read, or a part of it.
+    Read(&'t str),
+    /// From this byte of `Row::changed` to its end.
+    Changed(usize),
+}
+
 impl<'p> Cleaner<'p> {
-    pub fn new(source: &'p Source, zone_offset_seconds: i32) -> Self {
-        Self { source, zone_offset_seconds, text: String::new(), spare: String::new() }
+    /// For JSON records.
+    pub fn json(source: &'p Source, layout: &Layout, zone_offset_seconds: i32) -> Self {
+        Self::new(source, layout, zone_offset_seconds, false)
+    }
+
+    /// For CSV records, where any byte may stand.
+    pub fn csv(source: &'p Source, layout: &Layout, zone_offset_seconds: i32) -> Self {
+        Self::new(source, layout, zone_offset_seconds, true)
+    }
+
+    fn new(source: &'p Source, layout: &Layout, zone_offset_seconds: i32, may_hold_nul: bool) -> Self {
+        let columns = source.columns.iter().zip(&layout.of_column);
+        let columns = columns.map(|(column, field)| ColumnCleaner {
+            column,
+            field: *field,
+            glance: Glance::new(&column.clean),
+            kind: column.kind,
+            free_bytes: free_bytes(column),
+        });
+        Self { columns: columns.collect(), zone_offset_seconds, may_hold_nul, spare: String::new() }
     }
 
     /// Fills `row` with a value per column of the source.
-    pub fn clean(&mut self, fields: &[Field<'_>], row: &mut Row) -> Result<(), Violation> {
+    pub fn clean<'t>(&mut self, fields: &Fields<'t>, row: &mut Row<'t>) -> Result<(), Violation>
+    where
+        'p: 't,
+    {
         row.clear();
-        for (index, (column, field)) in self.source.columns.iter().zip(fields).enumerate() {
-            if let Err(rule) = self.value(column, field, row) {
-                match column.on_violation {
-                    OnViolation::Null => row.push(Value::Null),
-                    action => return Err(Violation { rule, column: Some(index), is_fatal: action == OnViolation::Fail }),
+        for index in 0..self.columns.len() {
+            let cleaner = self.columns[index];
+            let column = cleaner.column;
+            let field = match (fields.values[cleaner.field], column.path.steps.as_slice()) {
+                (field, []) => field,
+                (Field::Nested(raw), steps) => walk(raw, steps),
+                // A path through what is no object or array leads nowhere.
+                _ => Field::Missing,
+            };
+            match self.value(cleaner, field, row) {
+                Ok(cell) => row.cells.push(cell),
+                Err(_) if column.on_violation == OnViolation::Null => row.cells.push(Cell::Null),
+                Err(rule) => {
+                    let is_fatal = column.on_violation == OnViolation::Fail;
+                    return Err(Violation { rule, column: Some(index), is_fatal });
                 }
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, column: &Column, field: &Field<'_>, row: &mut Row) -> Result<(), Rule> {
-        let written = match field {
-            Field::Missing | Field::Null => None,
-            Field::Text(text) => self.cleaned(text, &column.clean).then_some(Written::Text),
-            Field::Literal(text) => self.cleaned(text, &column.clean).then_some(Written::Literal),
-            Field::Nested => return Err(Rule::Type),
-        };
-        let written = match (written, &column.default) {
-            (Some(written), _) => written,
-            (None, Some(default)) if self.cleaned(default, &column.clean) => Written::Literal,
-            (None, _) if column.required => return Err(Rule::Required),
-            (None, _) => {
-                row.push(Value::Null);
-                return Ok(());
+    #[inline(always)]
+    fn value<'t>(&mut self, cleaner: ColumnCleaner<'p>, field: Field<'t>, row: &mut Row<'t>) -> Result<Cell<'t>, Rule>
+    where
+        'p: 't,
+    {
+        let ColumnCleaner { column, glance, kind, free_bytes, .. } = cleaner;
+        let read = match (field, kind) {
+            (Field::Missing | Field::Null, _) => None,
+            (field, Type::Super) => Some((self.json_text(field, row)?, Written::Literal)),
+            (Field::Text(text), _) if glance.is_clean(text) => Some((Text::Read(text), Written::Text)),
+            (Field::Literal(text), _) if glance.is_clean(text) => Some((Text::Read(text), Written::Literal)),
+            (Field::Text(text), _) => self.steps(Text::Read(text), &column.clean, row).map(|text| (text, Written::Text)),
+            (Field::Literal(text), _) => self.steps(Text::Read(text), &column.clean, row).map(|text| (text, Written::Literal)),
+            (Field::Escaped(raw), _) => {
+                // Half of a surrogate pair is the one thing a valid JSON string can hold that is no text.
+                let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| Rule::Encoding)?;
+                let start = row.changed.len();
+                row.changed.push_str(&text);
+                self.steps(Text::Changed(start), &column.clean, row).map(|text| (text, Written::Text))
             }
+            (Field::Nested(_), _) => return Err(Rule::Type),
         };
-        if let Type::Text { max_bytes } = column.kind {
-            check_text(column, max_bytes, &self.text)?;
-            row.push_text(&self.text);
-        } else {
-            let value = parse::value(&self.text, written, column.kind, self.zone_offset_seconds).map_err(|_| Rule::Type)?;
-            check_bounds(column, value)?;
-            row.push(value);
+        let (text, written) = match (read, &column.default) {
+            (Some(read), _) => read,
+            (None, Some(default)) => match self.steps(Text::Read(default), &column.clean, row) {
+                Some(text) => (text, Written::Literal),
+                None => return missing(column),
+            },
+            (None, None) => return missing(column),
+        };
+        let shown = match text {
+            Text::Read(text) => text,
+            Text::Changed(start) => &row.changed[start..],
+        };
+        if kind.is_text() {
+            match text {
+                // A JSON string without escapes holds no NUL.
+                Text::Read(text) if !self.may_hold_nul && text.len() <= free_bytes => {}
+                Text::Read(text) if !self.may_hold_nul => check_text_without_nul(column, text)?,
+                _ => check_text(column, shown)?,
+            }
+            return Ok(match text {
+                Text::Read(text) => Cell::Text(text),
+                Text::Changed(start) => row.changed_from(start)?,
+            });
         }
-        Ok(())
+        let value = match parse::exact(shown, kind, self.zone_offset_seconds) {
+            Some(number) => Value::Integer(number),
+            None => parse::value(shown, written, kind, self.zone_offset_seconds).map_err(|_| Rule::Type)?,
+        };
+        check_bounds(column, value)?;
+        Ok(match value {
+            Value::Integer(n) | Value::Timestamp(n) => Cell::Exact(n),
+            Value::Date(n) => Cell::Exact(n.into()),
+            Value::Decimal(n) => row.wide(n)?,
+            Value::Double(n) => Cell::Double(n),
+            Value::Boolean(flag) => Cell::Boolean(flag),
+            Value::Null | Value::Text(_) => Cell::Null,
+        })
     }
 
-    /// Leaves the cleaned text in `self.text`; false when the steps made it null.
-    fn cleaned(&mut self, text: &str, steps: &[Verb]) -> bool {
-        self.text.clear();
-        self.text.push_str(text);
+    /// The compact JSON text of a value of any shape.
+    fn json_text<'t>(&mut self, field: Field<'t>, row: &mut Row<'t>) -> Result<Text<'t>, Rule> {
+        let start = row.changed.len();
+        match field {
+            Field::Text(text) => row.changed.extend(["\"", text, "\""]),
+            Field::Escaped(raw) | Field::Literal(raw) | Field::Nested(raw) => {
+                parse::compact_json(raw, &mut row.changed).map_err(|_| Rule::Type)?;
+            }
+            Field::Missing | Field::Null => {}
+        }
+        Ok(Text::Changed(start))
+    }
+
+    /// The text after all steps; `None` when they made it null.
+    fn steps<'t>(&mut self, mut text: Text<'t>, steps: &[Verb], row: &mut Row<'t>) -> Option<Text<'t>> {
         for step in steps {
-            match step {
-                Verb::Trim => {
-                    self.text.truncate(self.text.trim_end().len());
-                    let lead = self.text.len() - self.text.trim_start().len();
-                    self.text.drain(..lead);
+            let shown = match text {
+                Text::Read(text) => text,
+                Text::Changed(start) => &row.changed[start..],
+            };
+            if let (Verb::Trim, Text::Read(read)) = (step, &text) {
+                text = Text::Read(read.trim());
+                continue;
+            }
+            match verbs::apply(step, shown, &mut self.spare) {
+                Outcome::Unchanged => {}
+                Outcome::Null => return None,
+                Outcome::Changed => {
+                    let start = match text {
+                        Text::Read(_) => row.changed.len(),
+                        Text::Changed(start) => start,
+                    };
+                    row.changed.truncate(start);
+                    row.changed.push_str(&self.spare);
+                    text = Text::Changed(start);
                 }
-                Verb::CollapseSpaces => self.replace(collapse_spaces),
-                Verb::Lowercase if self.text.is_ascii() => self.text.make_ascii_lowercase(),
-                Verb::Uppercase if self.text.is_ascii() => self.text.make_ascii_uppercase(),
-                Verb::Lowercase => self.replace(|text, out| out.push_str(&text.to_lowercase())),
-                Verb::Uppercase => self.replace(|text, out| out.push_str(&text.to_uppercase())),
-                Verb::EmptyToNull if self.text.is_empty() => return false,
-                Verb::EmptyToNull => {}
             }
         }
-        true
-    }
-
-    fn replace(&mut self, step: impl Fn(&str, &mut String)) {
-        self.spare.clear();
-        step(&self.text, &mut self.spare);
-        std::mem::swap(&mut self.text, &mut self.spare);
+        Some(text)
     }
 }
 
-/// Every run of white space becomes one space.
-fn collapse_spaces(text: &str, out: &mut String) {
-    let mut in_space = false;
-    for c in text.chars() {
-        if !c.is_whitespace() {
-            out.push(c);
-        } else if !in_space {
-            out.push(' ');
-        }
-        in_space = c.is_whitespace();
+/// Of a text column whose only rule is its width; 0 of any other.
+fn free_bytes(column: &Column) -> usize {
+    let has_rules = column.min_length.is_some()
+        || column.max_length.is_some()
+        || column.pattern.is_some()
+        || column.format.is_some()
+        || column.allowed.is_some();
+    match column.kind {
+        Type::Text { max_bytes } if !has_rules => max_bytes as usize,
+        _ => 0,
     }
 }
 
-fn check_text(column: &Column, max_bytes: u32, text: &str) -> Result<(), Rule> {
-    // No warehouse text holds a NUL.
-    if text.len() > max_bytes as usize || memchr::memchr(0, text.as_bytes()).is_some() {
-        return Err(Rule::Type);
-    }
-    if column.min_length.is_none() && column.max_length.is_none() {
-        return Ok(());
-    }
-    let length = text.chars().count();
-    if column.min_length.is_some_and(|min| length < min as usize) {
-        return Err(Rule::MinLength);
-    }
-    if column.max_length.is_some_and(|max| length > max as usize) {
-        return Err(Rule::MaxLength);
-    }
-    Ok(())
+fn missing<'t>(column: &Column) -> Result<Cell<'t>, Rule> {
+    if column.required { Err(Rule::Required) } else { Ok(Cell::Null) }
 }
 
-fn check_bounds(column: &Column, value: Value) -> Result<(), Rule> {
-    let number = |value| match value {
-        Value::Integer(n) => Some(i128::from(n)),
-        Value::Decimal(n) => Some(n),
-        _ => None,
-    };
-    let Some(n) = number(value) else { return Ok(()) };
-    if column.minimum.and_then(number).is_some_and(|min| n < min) {
-        return Err(Rule::Minimum);
-    }
-    if column.maximum.and_then(number).is_some_and(|max| n > max) {
-        return Err(Rule::Maximum);
-    }
-    Ok(())
+/// Whether both ends are surely no white space.
+#[inline(always)]
+fn is_trimmed(text: &str) -> bool {
+    let is_ink = |byte: &u8| (b'!'..=b'~').contains(byte);
+    text.as_bytes().first().is_none_or(is_ink) && text.as_bytes().last().is_none_or(is_ink)
 }

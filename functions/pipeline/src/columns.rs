@@ -1,324 +1,264 @@
-//! Rows to Arrow columns to Parquet: the clean rows and the quarantine, as the warehouse's staging tables take them.
-//!
-//! The order of the columns is the order of the staging table's, since Redshift's COPY from Parquet goes by position.
+//! Clean values, column by column, until they are enough for a row group.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Decimal128Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
-    UInt32Builder,
-};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use arrow_select::take::take;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 
-use crate::clean::Rule;
-use crate::contract::{Origin, Target, TargetColumn};
-use crate::types::{Row, Type, Value};
+use crate::interner::{Full, Interner, Recent};
+use crate::types::{Type, Value};
 
-/// Rows between two writes: enough for the encoders to find repetition, little enough to stay flat in memory.
-const BATCH_ROWS: usize = 8_192;
-
-/// Rows of a Parquet row group. A whole group is held until it is complete.
-const ROW_GROUP_ROWS: usize = 131_072;
-
-/// Columns of the staging table behind the contract's own. See [`crate::sql`].
-pub const SOURCE_URI: &str = "_source_uri";
-pub const SOURCE_OFFSET: &str = "_source_offset";
-pub const MATCHED: &str = "_matched";
-
-/// The Arrow type a column type is written as.
-fn data_type(kind: Type) -> DataType {
-    match kind {
-        Type::Text { .. } => DataType::Utf8,
-        Type::Integer { bits: 16 } => DataType::Int16,
-        Type::Integer { bits: 32 } => DataType::Int32,
-        Type::Integer { .. } => DataType::Int64,
-        Type::Decimal { precision, scale } => DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX)),
-        Type::Boolean => DataType::Boolean,
-        Type::Date => DataType::Date32,
-        Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-    }
-}
-
-/// Builds one column of any type.
-#[derive(Debug)]
-pub(crate) enum ColumnBuilder {
-    Text(StringBuilder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Decimal(Decimal128Builder),
-    Boolean(BooleanBuilder),
-    Date(Date32Builder),
-    Timestamp(TimestampMicrosecondBuilder),
-}
-
-impl ColumnBuilder {
-    pub(crate) fn new(kind: Type) -> Self {
-        match kind {
-            Type::Text { .. } => Self::Text(StringBuilder::new()),
-            Type::Integer { bits: 16 } => Self::Int16(Int16Builder::new()),
-            Type::Integer { bits: 32 } => Self::Int32(Int32Builder::new()),
-            Type::Integer { .. } => Self::Int64(Int64Builder::new()),
-            Type::Decimal { .. } => Self::Decimal(Decimal128Builder::new().with_data_type(data_type(kind))),
-            Type::Boolean => Self::Boolean(BooleanBuilder::new()),
-            Type::Date => Self::Date(Date32Builder::new()),
-            Type::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type(kind))),
-        }
-    }
-
-    /// Appends the row's value. A value of another type than the column's cannot be: the plan gives both one type.
-    pub(crate) fn push(&mut self, row: &Row, value: Value) {
-        match (self, value) {
-            (Self::Text(b), Value::Text { start, end }) => b.append_value(row.text(start, end)),
-            (Self::Text(b), _) => b.append_null(),
-            (Self::Int16(b), Value::Integer(n)) => b.append_option(i16::try_from(n).ok()),
-            (Self::Int16(b), _) => b.append_null(),
-            (Self::Int32(b), Value::Integer(n)) => b.append_option(i32::try_from(n).ok()),
-            (Self::Int32(b), _) => b.append_null(),
-            (Self::Int64(b), Value::Integer(n)) => b.append_value(n),
-            (Self::Int64(b), _) => b.append_null(),
-            (Self::Decimal(b), Value::Decimal(n)) => b.append_value(n),
-            (Self::Decimal(b), _) => b.append_null(),
-            (Self::Boolean(b), Value::Boolean(v)) => b.append_value(v),
-            (Self::Boolean(b), _) => b.append_null(),
-            (Self::Date(b), Value::Date(days)) => b.append_value(days),
-            (Self::Date(b), _) => b.append_null(),
-            (Self::Timestamp(b), Value::Timestamp(micros)) => b.append_value(micros),
-            (Self::Timestamp(b), _) => b.append_null(),
-        }
-    }
-
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(b) => Arc::new(b.finish()),
-            Self::Int16(b) => Arc::new(b.finish()),
-            Self::Int32(b) => Arc::new(b.finish()),
-            Self::Int64(b) => Arc::new(b.finish()),
-            Self::Decimal(b) => Arc::new(b.finish()),
-            Self::Boolean(b) => Arc::new(b.finish()),
-            Self::Date(b) => Arc::new(b.finish()),
-            Self::Timestamp(b) => Arc::new(b.finish()),
-        }
-    }
-}
-
-/// A Parquet file that is handed on while it is written.
-#[derive(Debug)]
-struct ParquetStream {
-    writer: ArrowWriter<Vec<u8>>,
-}
-
-impl ParquetStream {
-    fn new(schema: SchemaRef) -> Result<Self, ParquetError> {
-        // Snappy is what every Parquet reader of Redshift takes. A fixed creator keeps the bytes the same from one build to the next.
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_created_by("crosstally".to_owned())
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .build();
-        Ok(Self { writer: ArrowWriter::try_new(Vec::new(), schema, Some(properties))? })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        self.writer.write(batch)
-    }
-
-    /// The bytes written since the last call. The writer counts its own position, so taking them away does no harm.
-    fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self.writer.inner_mut())
-    }
-
-    fn finish(mut self) -> Result<Vec<u8>, ParquetError> {
-        self.writer.finish()?;
-        Ok(self.take())
-    }
-}
-
-/// Writes clean rows, joined to their customers, as Parquet.
-#[derive(Debug)]
-pub struct CleanWriter<'p> {
-    target: &'p Target,
-    source_uri: &'p str,
-    schema: SchemaRef,
-    /// One per target column that comes from the transactions.
-    builders: Vec<Option<ColumnBuilder>>,
-    /// Row of the matched customer.
-    customer_rows: UInt32Builder,
-    offsets: Int64Builder,
-    rows: usize,
-    stream: ParquetStream,
-}
-
-impl<'p> CleanWriter<'p> {
-    pub fn new(target: &'p Target, source_uri: &'p str) -> Result<Self, ParquetError> {
-        let mut fields: Vec<Field> = target.columns.iter().map(|c| Field::new(&c.name, data_type(c.kind), c.nullable)).collect();
-        fields.push(Field::new(SOURCE_URI, DataType::Utf8, false));
-        fields.push(Field::new(SOURCE_OFFSET, DataType::Int64, false));
-        fields.push(Field::new(MATCHED, DataType::Boolean, false));
-        let schema = Arc::new(Schema::new(fields));
-        let builder = |c: &TargetColumn| matches!(c.origin, Origin::Transactions(_)).then(|| ColumnBuilder::new(c.kind));
-        Ok(Self {
-            target,
-            source_uri,
-            builders: target.columns.iter().map(builder).collect(),
-            customer_rows: UInt32Builder::new(),
-            offsets: Int64Builder::new(),
-            rows: 0,
-            stream: ParquetStream::new(schema.clone())?,
-            schema,
-        })
-    }
-
-    /// Appends a clean row; `customers` holds a column per target column that comes from the customers.
-    pub fn push(&mut self, row: &Row, offset: i64, customer_row: Option<u32>, customers: &[Option<ArrayRef>]) -> Result<(), ParquetError> {
-        for (column, builder) in self.target.columns.iter().zip(&mut self.builders) {
-            if let (Origin::Transactions(index), Some(builder)) = (column.origin, builder) {
-                builder.push(row, row.value(index));
-            }
-        }
-        self.customer_rows.append_option(customer_row);
-        self.offsets.append_value(offset);
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush(customers) } else { Ok(()) }
-    }
-
-    /// The Parquet bytes that are ready to be sent.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.stream.take()
-    }
-
-    /// The last bytes of the file.
-    pub fn finish(mut self, customers: &[Option<ArrayRef>]) -> Result<Vec<u8>, ParquetError> {
-        self.flush(customers)?;
-        self.stream.finish()
-    }
-
-    fn flush(&mut self, customers: &[Option<ArrayRef>]) -> Result<(), ParquetError> {
-        let customer_rows: UInt32Array = self.customer_rows.finish();
-        let matched: ArrayRef = Arc::new(BooleanArray::from_iter(customer_rows.iter().map(|row| Some(row.is_some()))));
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        for ((column, builder), customer_column) in self.target.columns.iter().zip(&mut self.builders).zip(customers) {
-            columns.push(match (column.origin, builder, customer_column) {
-                (Origin::Transactions(_), Some(builder), _) => builder.finish(),
-                (Origin::Customers(_), _, Some(values)) => take(values, &customer_rows, None)?,
-                _ => matched.clone(),
-            });
-        }
-        columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.source_uri, self.rows))));
-        columns.push(Arc::new(self.offsets.finish()));
-        columns.push(matched);
-        self.rows = 0;
-        self.stream.write(&RecordBatch::try_new(self.schema.clone(), columns)?)
-    }
-}
-
-/// A record that broke a rule, on its way to the quarantine.
+/// How a column's values lie in a Parquet file.
+/// Source: "Parquet Logical Type Definitions", apache/parquet-format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rejected<'r> {
-    /// The schema object it was read as.
-    pub source: &'r str,
-    pub source_uri: &'r str,
-    pub offset: i64,
-    pub rule: Rule,
-    pub column: Option<&'r str>,
-    pub record: &'r [u8],
+pub enum Physical {
+    Boolean,
+    Int32,
+    Int64,
+    Double,
+    Text,
+    /// A two's complement number, big-endian, of so many bytes.
+    Wide(u8),
 }
 
-/// Writes the quarantine as Parquet.
+impl Physical {
+    pub fn of(kind: Type) -> Self {
+        match kind {
+            Type::Text { .. } | Type::Char { .. } | Type::Super => Self::Text,
+            Type::Integer { bits: 16 | 32 } | Type::Date => Self::Int32,
+            Type::Integer { .. } | Type::Timestamp { .. } => Self::Int64,
+            Type::Decimal { precision: 0..=9, .. } => Self::Int32,
+            Type::Decimal { precision: 10..=18, .. } => Self::Int64,
+            Type::Decimal { precision, .. } => Self::Wide(decimal_bytes(precision)),
+            Type::Double => Self::Double,
+            Type::Boolean => Self::Boolean,
+        }
+    }
+}
+
+/// Fewest bytes that hold any number of so many digits.
+fn decimal_bytes(precision: u8) -> u8 {
+    let bits = 128 - (10u128.saturating_pow(u32::from(precision)) - 1).leading_zeros() + 1;
+    u8::try_from(bits.div_ceil(8)).unwrap_or(16)
+}
+
+/// The values of one column that are not null, in the order of the rows.
 #[derive(Debug)]
-pub struct QuarantineWriter {
-    schema: SchemaRef,
-    source: StringBuilder,
-    source_uri: StringBuilder,
-    offset: Int64Builder,
-    rule: StringBuilder,
-    column: StringBuilder,
-    record: StringBuilder,
-    record_bytes: Int64Builder,
-    rows: usize,
-    stream: ParquetStream,
+pub enum Values {
+    Boolean(Vec<bool>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Double(Vec<f64>),
+    Wide { bytes: u8, numbers: Vec<i128> },
+    Text(TextValues),
 }
 
-impl QuarantineWriter {
-    pub fn new() -> Result<Self, ParquetError> {
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("source", DataType::Utf8, false),
-            Field::new("source_uri", DataType::Utf8, false),
-            Field::new("source_offset", DataType::Int64, false),
-            Field::new("rule", DataType::Utf8, false),
-            Field::new("column_name", DataType::Utf8, true),
-            Field::new("record", DataType::Utf8, false),
-            Field::new("record_bytes", DataType::Int64, false),
-        ]));
-        Ok(Self {
-            source: StringBuilder::new(),
-            source_uri: StringBuilder::new(),
-            offset: Int64Builder::new(),
-            rule: StringBuilder::new(),
-            column: StringBuilder::new(),
-            record: StringBuilder::new(),
-            record_bytes: Int64Builder::new(),
-            rows: 0,
-            stream: ParquetStream::new(schema.clone())?,
-            schema,
-        })
+/// One column of a row group.
+#[derive(Debug)]
+pub struct Column {
+    pub values: Values,
+    /// By row, whether it has a value; left empty by a column that always has one.
+    pub present: Vec<bool>,
+    is_nullable: bool,
+}
+
+impl Column {
+    pub fn new(physical: Physical, is_nullable: bool) -> Self {
+        let values = match physical {
+            Physical::Boolean => Values::Boolean(Vec::new()),
+            Physical::Int32 => Values::Int32(Vec::new()),
+            Physical::Int64 => Values::Int64(Vec::new()),
+            Physical::Double => Values::Double(Vec::new()),
+            Physical::Wide(bytes) => Values::Wide { bytes, numbers: Vec::new() },
+            Physical::Text => Values::Text(TextValues::default()),
+        };
+        Self { values, present: Vec::new(), is_nullable }
     }
 
-    pub fn push(&mut self, rejected: &Rejected<'_>) -> Result<(), ParquetError> {
-        self.source.append_value(rejected.source);
-        self.source_uri.append_value(rejected.source_uri);
-        self.offset.append_value(rejected.offset);
-        self.rule.append_value(rejected.rule.name());
-        self.column.append_option(rejected.column);
-        self.record.append_value(crate::source::quarantined_text(rejected.record));
-        self.record_bytes.append_value(i64::try_from(rejected.record.len()).unwrap_or(i64::MAX));
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
+    /// A column of flags, whole; `present` stays empty where every row has one.
+    pub fn of_flags(flags: Vec<bool>, present: Vec<bool>) -> Self {
+        Self { is_nullable: !present.is_empty(), present, values: Values::Boolean(flags) }
     }
 
-    pub fn take(&mut self) -> Vec<u8> {
-        self.stream.take()
+    /// Appends a value.
+    pub fn push(&mut self, value: Value<'_>) -> Result<(), Full> {
+        self.extend(std::iter::once(value))
     }
 
-    pub fn finish(mut self) -> Result<Vec<u8>, ParquetError> {
-        self.flush()?;
-        self.stream.finish()
+    /// Appends values. One of another type than the column's cannot be: the plan gives both one type.
+    pub fn extend<'v>(&mut self, values: impl Iterator<Item = Value<'v>> + Clone) -> Result<(), Full> {
+        if self.is_nullable {
+            self.present.extend(values.clone().map(|value| value != Value::Null));
+        }
+        match &mut self.values {
+            Values::Text(texts) => {
+                for value in values {
+                    if let Value::Text(text) = value {
+                        texts.push(text.as_bytes())?;
+                    }
+                }
+            }
+            Values::Int32(numbers) => numbers.extend(values.filter_map(|value| match value {
+                Value::Integer(n) => i32::try_from(n).ok(),
+                Value::Decimal(n) => i32::try_from(n).ok(),
+                Value::Date(n) => Some(n),
+                _ => None,
+            })),
+            Values::Int64(numbers) => numbers.extend(values.filter_map(|value| match value {
+                Value::Integer(n) | Value::Timestamp(n) => Some(n),
+                Value::Decimal(n) => i64::try_from(n).ok(),
+                _ => None,
+            })),
+            Values::Wide { numbers, .. } => numbers.extend(values.filter_map(|value| match value {
+                Value::Decimal(n) => Some(n),
+                Value::Integer(n) => Some(n.into()),
+                _ => None,
+            })),
+            Values::Double(numbers) => numbers.extend(values.filter_map(|value| match value {
+                Value::Double(n) => Some(n),
+                _ => None,
+            })),
+            Values::Boolean(flags) => flags.extend(values.filter_map(|value| match value {
+                Value::Boolean(flag) => Some(flag),
+                _ => None,
+            })),
+        }
+        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ParquetError> {
-        self.rows = 0;
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.source.finish()),
-            Arc::new(self.source_uri.finish()),
-            Arc::new(self.offset.finish()),
-            Arc::new(self.rule.finish()),
-            Arc::new(self.column.finish()),
-            Arc::new(self.record.finish()),
-            Arc::new(self.record_bytes.finish()),
-        ];
-        self.stream.write(&RecordBatch::try_new(self.schema.clone(), columns)?)
+    /// That each of `rows` rows has its value or its null: a page that counts otherwise would be read as other rows.
+    pub fn check(&self, rows: usize) -> Result<(), ParquetError> {
+        let values = match &self.values {
+            Values::Boolean(v) => v.len(),
+            Values::Int32(v) => v.len(),
+            Values::Int64(v) => v.len(),
+            Values::Double(v) => v.len(),
+            Values::Wide { numbers, .. } => numbers.len(),
+            Values::Text(texts) => texts.len(),
+        };
+        let (marked, present) = if self.is_nullable { (self.present.len(), count(&self.present)) } else { (rows, rows) };
+        if marked == rows && present == values {
+            return Ok(());
+        }
+        Err(ParquetError::General(format!(
+            "a column holds {values} values, {present} of {marked} rows have one, and there are {rows} rows"
+        )))
+    }
+
+    pub fn clear(&mut self) {
+        self.present.clear();
+        match &mut self.values {
+            Values::Boolean(v) => v.clear(),
+            Values::Int32(v) => v.clear(),
+            Values::Int64(v) => v.clear(),
+            Values::Double(v) => v.clear(),
+            Values::Wide { numbers, .. } => numbers.clear(),
+            Values::Text(texts) => texts.clear(),
+        }
+    }
+
+    /// The exact sum of the column's numbers, unscaled; zero where they are none. `None` past 127 bits.
+    pub fn sum(&self) -> Option<i128> {
+        match &self.values {
+            // 2^64 numbers of 63 bits would be needed to leave this range.
+            Values::Int32(v) => Some(v.iter().map(|n| i128::from(*n)).sum()),
+            Values::Int64(v) => Some(v.iter().map(|n| i128::from(*n)).sum()),
+            Values::Wide { numbers, .. } => numbers.iter().try_fold(0i128, |sum, n| sum.checked_add(*n)),
+            Values::Boolean(_) | Values::Double(_) | Values::Text(_) => Some(0),
+        }
     }
 }
 
-/// The exact number in a row of a column, unscaled; `None` for null and for what is no exact number.
-pub(crate) fn number_at(column: &ArrayRef, row: u32) -> Option<i128> {
-    let row = row as usize;
-    if column.is_null(row) {
-        return None;
+fn count(present: &[bool]) -> usize {
+    present.iter().filter(|p| **p).count()
+}
+
+/// Texts as numbers into a dictionary while they repeat themselves, else as a page has them.
+#[derive(Debug, Default)]
+pub struct TextValues {
+    pub dictionary: Interner,
+    pub ids: Vec<u32>,
+    recent: Recent,
+    /// In use once the dictionary was found useless: then it and the ids are empty.
+    pub plain: PlainTexts,
+}
+
+/// After so many texts the dictionary is judged, once.
+const TRIAL: usize = 2_048;
+
+impl TextValues {
+    #[inline]
+    fn push(&mut self, text: &[u8]) -> Result<(), Full> {
+        if !self.plain.is_empty() {
+            return self.plain.push(text);
+        }
+        self.ids.push(self.recent.intern(&mut self.dictionary, text)?);
+        if self.ids.len() == TRIAL && self.dictionary.arena().len() > TRIAL / 2 {
+            for id in self.ids.drain(..) {
+                self.plain.push(self.dictionary.arena().get(id))?;
+            }
+            self.dictionary.clear();
+            self.recent.clear();
+        }
+        Ok(())
     }
-    match column.data_type() {
-        DataType::Int16 => Some(i128::from(column.as_primitive::<Int16Type>().value(row))),
-        DataType::Int32 => Some(i128::from(column.as_primitive::<Int32Type>().value(row))),
-        DataType::Int64 => Some(i128::from(column.as_primitive::<Int64Type>().value(row))),
-        DataType::Decimal128(..) => Some(column.as_primitive::<Decimal128Type>().value(row)),
-        _ => None,
+
+    pub fn len(&self) -> usize {
+        self.ids.len() + self.plain.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn clear(&mut self) {
+        self.dictionary.clear();
+        self.recent.clear();
+        self.ids.clear();
+        self.plain.clear();
+    }
+}
+
+/// Texts one behind the other in PLAIN encoding, each behind its length.
+#[derive(Debug, Default)]
+pub struct PlainTexts {
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+}
+
+impl PlainTexts {
+    #[inline]
+    fn push(&mut self, text: &[u8]) -> Result<(), Full> {
+        let start = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
+        let length = u32::try_from(text.len()).map_err(|_| Full)?;
+        self.starts.push(start);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(text);
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    fn start(&self, index: usize) -> usize {
+        self.starts.get(index).map_or(self.bytes.len(), |start| *start as usize)
+    }
+
+    /// A range of the texts, encoded.
+    pub fn encoded(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[self.start(range.start)..self.start(range.end)]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| &self.bytes[self.start(index) + 4..self.start(index + 1)])
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
     }
 }

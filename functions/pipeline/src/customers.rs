@@ -1,37 +1,79 @@
 //! The join side: all customers, compact, the last row of a key winning.
 
-use arrow_array::{Array, ArrayRef};
-use csv::{ByteRecord, ReaderBuilder};
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::borrow::Cow;
-use std::hash::BuildHasher;
+use std::io::Read;
 
-use crate::clean::{Cleaner, Rule, Violation};
-use crate::columns::ColumnBuilder;
-use crate::contract::{Origin, Plan};
+use crate::clean::{Cleaner, Row};
+use crate::columns::Physical;
+use crate::contract::{Mask, Origin, Plan};
+use crate::csv::{CsvError, CsvReader};
+use crate::interner::{Arena, Full, Interner, NOT_FOUND};
 use crate::ledger::Counts;
-use crate::record::Field;
-use crate::source::{MAX_RECORD_BYTES, Malformed, UTF8_BOM, is_utf16};
-use crate::types::Row;
+use crate::mask::Masker;
+use crate::record::Layout;
+use crate::rule::Violation;
+use crate::source::Malformed;
+use crate::types::Value;
 
-/// Customers by join key, with the columns the target wants.
+/// The place of a value that is null.
+pub const NULL: u32 = NOT_FOUND;
+
+/// Customers by join key, with the values the target wants of them.
 #[derive(Debug)]
 pub struct Customers {
-    /// One per target column that comes from the customers.
-    columns: Vec<Option<ArrayRef>>,
-    keys: Keys,
+    columns: Vec<CustomerColumn>,
+    /// Row by row, a number into the dictionary of each column.
+    cells: Vec<u32>,
+    /// A customer's row is the number of its key.
+    keys: Interner,
     counts: Counts,
     superseded: u64,
 }
 
+/// One target column that comes from the customers.
+#[derive(Debug)]
+pub struct CustomerColumn {
+    /// Index in the target.
+    pub target: usize,
+    pub physical: Physical,
+    /// The values as the PLAIN encoding has them, a text without its length.
+    pub dictionary: Arena,
+    /// Whether nearly every customer has a value of their own, so that the dictionary was not searched for doubles.
+    pub is_distinct: bool,
+}
+
 impl Customers {
     /// Row of the customer with this join key.
+    #[inline]
     pub fn find(&self, key: &[u8]) -> Option<u32> {
         self.keys.find(key)
     }
 
-    pub fn columns(&self) -> &[Option<ArrayRef>] {
+    /// The rows of many customers, each [`NULL`] if there is none.
+    pub fn find_all(&self, keys: &[&[u8]], rows: &mut Vec<u32>) {
+        self.keys.find_all(keys, rows);
+    }
+
+    pub fn key(&self, row: u32) -> &[u8] {
+        self.keys.arena().get(row)
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.arena().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.arena().is_empty()
+    }
+
+    pub fn columns(&self) -> &[CustomerColumn] {
         &self.columns
+    }
+
+    /// A customer's numbers into the dictionaries of [`Self::columns`].
+    #[inline]
+    pub fn row(&self, row: u32) -> &[u32] {
+        let width = self.columns.len();
+        &self.cells[row as usize * width..][..width]
     }
 
     pub fn counts(&self) -> &Counts {
@@ -43,230 +85,186 @@ impl Customers {
         self.superseded
     }
 
-    /// Bytes held, for the memory budget.
-    pub fn memory_bytes(&self) -> usize {
-        let columns: usize = self.columns.iter().flatten().map(|c| c.get_array_memory_size()).sum();
-        columns
-            + self.keys.bytes.capacity()
-            + self.keys.ends.capacity() * 4
-            + self.keys.rows.capacity() * 4
-            + self.keys.index.allocation_size()
+    /// Bytes held, and of those the texts' own.
+    pub fn memory_bytes(&self) -> (usize, usize) {
+        let parts = self.columns.iter().map(|c| c.dictionary.memory_bytes()).chain([self.keys.memory_bytes()]);
+        let (held, text) = parts.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        (held + self.cells.capacity() * 4, text)
     }
 }
 
 /// Reads a CSV file of customers; `on_rejected` gets each record that broke a rule, with its offset.
 ///
 /// # Errors
-/// When the file as a whole is no such CSV: no header, a column missing or doubled in it, a quote that is never closed.
-pub fn read_customers<E: From<Malformed>>(
-    csv: &[u8],
+/// When the file as a whole is no such CSV: no header, a column missing or doubled in it, a quote that is never closed, Latin-1.
+pub fn read_customers<E: From<CsvError>>(
+    csv: impl Read,
     plan: &Plan,
+    masker: &Masker,
     mut on_rejected: impl FnMut(u64, &[u8], Violation) -> Result<(), E>,
 ) -> Result<Customers, E> {
-    if is_utf16(csv) {
-        return Err(Malformed::new(0, "the file is UTF-16: store it as UTF-8").into());
-    }
-    let body = csv.strip_prefix(UTF8_BOM).unwrap_or(csv);
-    let lead = csv.len() - body.len();
-    let mut reader = ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(body);
-    let header = reader.byte_headers().map_err(|e| Malformed::new(0, e.to_string()))?.clone();
     let source = &plan.customers;
-    let fields = field_positions(&header, plan)?;
-
-    let mut builders: Vec<Option<ColumnBuilder>> =
-        plan.target.columns.iter().map(|c| matches!(c.origin, Origin::Customers(_)).then(|| ColumnBuilder::new(c.kind))).collect();
-    let mut keys = Keys::default();
+    let layout = Layout::new(source);
+    let required: Vec<bool> = (0..layout.fields().len())
+        .map(|field| {
+            let columns = source.columns.iter().zip(&layout.of_column).filter(|(_, f)| **f == field);
+            columns.clone().any(|(column, _)| column.required && column.default.is_none())
+        })
+        .collect();
+    let mut reader = CsvReader::open(csv, layout.fields(), &required)?;
+    let mut builder = Builder::new(plan, masker);
     let mut counts = Counts::default();
-    let mut superseded = 0;
-    let mut cleaner = Cleaner::new(source, plan.zone_offset_seconds);
-    let mut row = Row::default();
-    let mut record = ByteRecord::new();
-    let mut scratch = [0; 16];
-    let mut end = reader.position().byte();
-    loop {
-        let start = record_start(body, end);
-        if !reader.read_byte_record(&mut record).map_err(|e| Malformed::new(start, e.to_string()))? {
-            break;
-        }
-        end = reader.position().byte();
-        let text = slice(body, start, end);
-        check_quotes(text, start + lead as u64)?;
+    let mut cleaner = Cleaner::csv(source, &layout, plan.zone_offset_seconds);
+    while let Some(record) = reader.read()? {
         counts.read += 1;
         counts.recognised += 1;
-        let cleaned = as_fields(&record, &fields, header.len()).and_then(|fields| cleaner.clean(&fields, &mut row));
-        if let Err(violation) = cleaned {
-            counts.quarantine(violation.rule, violation.column.map(|c| source.columns[c].name.as_str()));
-            on_rejected(start + lead as u64, trim_newline(text), violation)?;
-            continue;
-        }
-        counts.clean += 1;
-        let Some(key) = row.key_bytes(plan.join.right, &mut scratch) else { continue };
-        superseded += u64::from(keys.insert(key)?);
-        for (column, builder) in plan.target.columns.iter().zip(&mut builders) {
-            if let (Origin::Customers(index), Some(builder)) = (column.origin, builder) {
-                builder.push(&row, row.value(index));
+        let mut row = Row::default();
+        let cleaned = record.fields.map_err(Violation::of_record).and_then(|fields| cleaner.clean(&fields, &mut row));
+        match cleaned {
+            Err(violation) => {
+                counts.quarantine(violation.rule, violation.column.map(|c| source.columns[c].name.as_str()));
+                on_rejected(record.offset, record.text, violation)?;
+            }
+            Ok(()) => {
+                counts.clean += 1;
+                builder.push(plan, &row).map_err(|full| CsvError::Malformed(Malformed::new(record.offset, full.to_string())))?;
             }
         }
     }
     if counts.read == 0 {
-        return Err(Malformed::new(lead as u64, "the file has no customer: put at least one row below the header").into());
+        return Err(CsvError::Malformed(Malformed::new(0, "the file has no customer: put at least one row below the header")).into());
     }
-    let columns = builders.iter_mut().map(|b| b.as_mut().map(ColumnBuilder::finish)).collect();
-    Ok(Customers { columns, keys, counts, superseded })
+    Ok(builder.finish(counts))
 }
 
-/// Where each of the contract's columns stands in the file; `None` for an optional one that is not there.
-fn field_positions(header: &ByteRecord, plan: &Plan) -> Result<Vec<Option<usize>>, Malformed> {
-    let names: Vec<Cow<'_, str>> = header.iter().map(|name| String::from_utf8_lossy(name.trim_ascii())).collect();
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
-            return Err(Malformed::new(0, format!("the header has `{name}` twice")));
+struct Builder<'p> {
+    columns: Vec<ColumnBuilder<'p>>,
+    cells: Vec<u32>,
+    keys: Interner,
+    superseded: u64,
+}
+
+impl<'p> Builder<'p> {
+    fn new(plan: &'p Plan, masker: &'p Masker) -> Self {
+        let columns = plan.target.columns.iter().enumerate().filter_map(|(target, column)| match column.origin {
+            Origin::Customers(index) => Some(ColumnBuilder {
+                target,
+                index,
+                physical: Physical::of(column.kind),
+                mask: plan.customers.columns[index].mask.map(|mask| (mask, masker)),
+                values: Interner::default(),
+                plain: None,
+                pushed: 0,
+                scratch: Vec::new(),
+                masked: String::new(),
+            }),
+            _ => None,
+        });
+        Self { columns: columns.collect(), cells: Vec::new(), keys: Interner::default(), superseded: 0 }
+    }
+
+    fn push(&mut self, plan: &Plan, row: &Row<'_>) -> Result<(), Full> {
+        let mut scratch = [0; 16];
+        let Some(key) = row.key_bytes(plan.join.right, &mut scratch) else { return Ok(()) };
+        let (customer, is_new) = self.keys.intern(key)?;
+        let width = self.columns.len();
+        if is_new {
+            self.cells.resize(self.cells.len() + width, NULL);
+        } else {
+            self.superseded += 1;
         }
-    }
-    let columns = plan.customers.columns.iter();
-    let positions: Vec<_> = columns.clone().map(|c| names.iter().position(|name| *name == c.field)).collect();
-    for (column, position) in columns.zip(&positions) {
-        if position.is_none() && column.required && column.default.is_none() {
-            let found = names.join(", ");
-            return Err(Malformed::new(0, format!("the header has no `{}`, which the contract requires; it has: {found}", column.field)));
+        let cells = &mut self.cells[customer as usize * width..][..width];
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            *cell = column.push(row.value(column.index))?;
         }
+        Ok(())
     }
-    Ok(positions)
+
+    fn finish(mut self, counts: Counts) -> Customers {
+        self.cells.shrink_to_fit();
+        self.keys.shrink();
+        let column = |builder: ColumnBuilder<'_>| {
+            let is_distinct = builder.plain.is_some();
+            let mut dictionary = builder.plain.unwrap_or_else(|| builder.values.into_arena());
+            dictionary.shrink();
+            CustomerColumn { target: builder.target, physical: builder.physical, dictionary, is_distinct }
+        };
+        let columns = self.columns.into_iter().map(column).collect();
+        Customers { columns, cells: self.cells, keys: self.keys, counts, superseded: self.superseded }
+    }
 }
 
-fn as_fields<'r>(record: &'r ByteRecord, positions: &[Option<usize>], width: usize) -> Result<Vec<Field<'r>>, Violation> {
-    let whole = |rule| Violation { rule, column: None, is_fatal: false };
-    if record.len() != width {
-        return Err(whole(Rule::Malformed));
-    }
-    let field = |position: &Option<usize>| match position.and_then(|p| record.get(p)) {
-        None => Ok(Field::Missing),
-        Some(bytes) => std::str::from_utf8(bytes).map(|text| Field::Text(Cow::Borrowed(text))).map_err(|_| whole(Rule::Encoding)),
-    };
-    positions.iter().map(field).collect()
+struct ColumnBuilder<'p> {
+    target: usize,
+    index: usize,
+    physical: Physical,
+    mask: Option<(Mask, &'p Masker)>,
+    values: Interner,
+    /// In use once searching for doubles was found useless.
+    plain: Option<Arena>,
+    pushed: usize,
+    scratch: Vec<u8>,
+    masked: String,
 }
 
-/// The csv reader passes over blank lines, which belong to no record.
-fn record_start(body: &[u8], end: u64) -> u64 {
-    let at = usize::try_from(end).unwrap_or(usize::MAX).min(body.len());
-    end + body[at..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count() as u64
-}
+/// After so many values it is judged, once, whether they repeat themselves.
+const TRIAL: usize = 4_096;
 
-fn slice(body: &[u8], start: u64, end: u64) -> &[u8] {
-    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
-    &body[at(start).min(at(end))..at(end)]
-}
-
-fn trim_newline(record: &[u8]) -> &[u8] {
-    let record = record.strip_suffix(b"\n").unwrap_or(record);
-    record.strip_suffix(b"\r").unwrap_or(record)
-}
-
-/// RFC 4180's rule for quotes. The csv reader takes an unclosed quote as one field up to the end of the file, and text behind a
-/// closing one as part of the field: either way rows would vanish into a field without a word.
-fn check_quotes(record: &[u8], offset: u64) -> Result<(), Malformed> {
-    if record.len() as u64 > MAX_RECORD_BYTES {
-        return Err(Malformed::new(offset, format!("a row is longer than {} MiB: is a quote not closed?", MAX_RECORD_BYTES >> 20)));
-    }
-    if memchr::memchr(b'"', record).is_none() {
-        return Ok(());
-    }
-    #[derive(PartialEq)]
-    enum At {
-        FieldStart,
-        Plain,
-        Quoted,
-        QuoteInQuoted,
-    }
-    let mut at = At::FieldStart;
-    for (index, byte) in record.iter().enumerate() {
-        at = match (at, byte) {
-            (At::FieldStart, b'"') | (At::QuoteInQuoted, b'"') => At::Quoted,
-            (At::Quoted, b'"') => At::QuoteInQuoted,
-            (At::Quoted, _) => At::Quoted,
-            (_, b',' | b'\r' | b'\n') => At::FieldStart,
-            (At::QuoteInQuoted, _) => {
-                return Err(Malformed::new(offset + index as u64, "text follows a closing quote: double the quotes inside a quoted field"));
+impl ColumnBuilder<'_> {
+    fn push(&mut self, value: Value<'_>) -> Result<u32, Full> {
+        self.scratch.clear();
+        match (value, self.mask) {
+            (Value::Null, _) => return Ok(NULL),
+            (Value::Text(text), Some((mask, masker))) => {
+                masker.mask(mask, text, &mut self.masked);
+                self.scratch.extend_from_slice(self.masked.as_bytes());
             }
-            (At::FieldStart | At::Plain, _) => At::Plain,
-        };
-    }
-    if at == At::Quoted {
-        return Err(Malformed::new(offset, "a quote of the row that begins here is never closed"));
-    }
-    Ok(())
-}
-
-/// Join keys in one arena, found by hash: 8 bytes a row and about 5 a key besides their text.
-#[derive(Debug, Default)]
-struct Keys {
-    bytes: Vec<u8>,
-    /// End of each distinct key in `bytes`.
-    ends: Vec<u32>,
-    /// Newest row of each distinct key.
-    rows: Vec<u32>,
-    next_row: u32,
-    index: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-}
-
-impl Keys {
-    /// Adds the next row under its key; true when it supersedes an earlier one.
-    fn insert(&mut self, key: &[u8]) -> Result<bool, Malformed> {
-        let too_many = || Malformed::new(0, "more customers than 32-bit row numbers hold");
-        let row = self.next_row;
-        self.next_row = row.checked_add(1).ok_or_else(too_many)?;
-        let Self { bytes, ends, rows, index, hasher, .. } = self;
-        let found = index.find(hasher.hash_one(key), |id| key_of(bytes, ends, *id) == key).copied();
-        if let Some(id) = found {
-            rows[id as usize] = row;
-            return Ok(true);
+            (value, _) => plain_bytes(value, self.physical, &mut self.scratch),
         }
-        let id = u32::try_from(ends.len()).map_err(|_| too_many())?;
-        bytes.extend_from_slice(key);
-        ends.push(u32::try_from(bytes.len()).map_err(|_| too_many())?);
-        rows.push(row);
-        index.insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(key_of(bytes, ends, *id)));
-        Ok(false)
-    }
-
-    fn find(&self, key: &[u8]) -> Option<u32> {
-        let id = self.index.find(self.hasher.hash_one(key), |id| key_of(&self.bytes, &self.ends, *id) == key)?;
-        Some(self.rows[*id as usize])
+        if let Some(plain) = &mut self.plain {
+            return plain.push(&self.scratch);
+        }
+        let (id, _) = self.values.intern(&self.scratch)?;
+        self.pushed += 1;
+        if self.pushed == TRIAL && self.values.arena().len() > TRIAL / 2 {
+            self.plain = Some(std::mem::take(&mut self.values).into_arena());
+        }
+        Ok(id)
     }
 }
 
-fn key_of<'k>(bytes: &'k [u8], ends: &[u32], id: u32) -> &'k [u8] {
-    let id = id as usize;
-    let start = if id == 0 { 0 } else { ends[id - 1] as usize };
-    &bytes[start..ends[id] as usize]
+/// A value as Parquet's PLAIN encoding has it; a text without its length.
+fn plain_bytes(value: Value<'_>, physical: Physical, out: &mut Vec<u8>) {
+    match (value, physical) {
+        (Value::Text(text), _) => out.extend_from_slice(text.as_bytes()),
+        (Value::Boolean(flag), _) => out.push(u8::from(flag)),
+        (Value::Double(number), _) => out.extend_from_slice(&number.to_le_bytes()),
+        (Value::Date(days), _) => out.extend_from_slice(&days.to_le_bytes()),
+        (Value::Decimal(number), _) => push_number(number, physical, out),
+        (Value::Integer(number) | Value::Timestamp(number), _) => push_number(number.into(), physical, out),
+        (Value::Null, _) => {}
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_that_would_swallow_rows_are_refused() {
-        let check = |record: &str, expected: Option<(u64, &str)>| match (check_quotes(record.as_bytes(), 100), expected) {
-            (Ok(()), None) => {}
-            (Err(e), Some((byte, what))) => assert!(e.byte == byte && e.what.contains(what), "{record}: {e}"),
-            (found, _) => panic!("{record}: {found:?}"),
-        };
-        check("a,b\n", None);
-        check("a,\"b, \"\"c\"\"\nd\",e\r\n", None);
-        check("5\" disk,b\n", None);
-        check("\"\",\"\"\n", None);
-        check("a,\"b\n", Some((100, "never closed")));
-        check("a,\"b\nc,\"d\"\n", Some((108, "follows a closing quote")));
+fn push_number(number: i128, physical: Physical, out: &mut Vec<u8>) {
+    match physical {
+        Physical::Wide(bytes) => out.extend_from_slice(&number.to_be_bytes()[16 - usize::from(bytes)..]),
+        Physical::Int32 => out.extend_from_slice(&number.to_le_bytes()[..4]),
+        _ => out.extend_from_slice(&number.to_le_bytes()[..8]),
     }
+}
 
-    #[test]
-    fn the_last_row_of_a_key_wins() {
-        let mut keys = Keys::default();
-        assert_eq!(keys.insert(b"a"), Ok(false));
-        assert_eq!(keys.insert(b"b"), Ok(false));
-        assert_eq!(keys.insert(b"a"), Ok(true));
-        assert_eq!((keys.find(b"a"), keys.find(b"b"), keys.find(b"c")), (Some(2), Some(1), None));
+/// The exact number that [`plain_bytes`] wrote; `None` where it is no exact number.
+pub(crate) fn exact_number(bytes: &[u8], physical: Physical) -> Option<i128> {
+    match physical {
+        Physical::Int32 => Some(i32::from_le_bytes(bytes.try_into().ok()?).into()),
+        Physical::Int64 => Some(i64::from_le_bytes(bytes.try_into().ok()?).into()),
+        Physical::Wide(_) => {
+            let sign = if bytes.first()? & 0x80 == 0 { 0 } else { 0xFF };
+            let mut whole = [sign; 16];
+            whole[16 - bytes.len()..].copy_from_slice(bytes);
+            Some(i128::from_be_bytes(whole))
+        }
+        Physical::Boolean | Physical::Double | Physical::Text => None,
     }
 }

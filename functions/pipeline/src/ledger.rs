@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clean::Rule;
 use crate::decimal::{Decimal, SumOverflow};
+use crate::rule::Rule;
 
 /// The books of one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct Ledger {
     pub customers: Counts,
     /// Customers whose key came again later in the file.
     pub customers_superseded: u64,
+    /// Clean rows that found their customer.
+    #[serde(default)]
+    pub matched: u64,
     /// Exact sums over the clean rows, by target column.
     pub sums: BTreeMap<String, Decimal>,
 }
@@ -105,6 +108,7 @@ impl Ledger {
             return Err(Unbalanced("two splits saw different customers".to_owned()));
         }
         self.transactions.add(&other.transactions);
+        self.matched += other.matched;
         for (column, sum) in &other.sums {
             let total = self.sums.entry(column.clone()).or_insert(Decimal::zero(sum.scale));
             total.add_unscaled(sum.unscaled).map_err(|SumOverflow| Unbalanced(format!("{column}: {SumOverflow}")))?;

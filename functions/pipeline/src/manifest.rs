@@ -44,6 +44,11 @@ impl RunId {
         format!("runs/{self}/contract.odcs.yaml")
     }
 
+    /// The items of the Map over the splits.
+    pub fn splits_key(&self) -> String {
+        format!("runs/{self}/splits.json")
+    }
+
     /// [`Inputs`] of the run.
     pub fn inputs_key(&self) -> String {
         format!("runs/{self}/inputs.json")
@@ -97,7 +102,7 @@ pub fn raw_prefix(source_version: &str) -> String {
 /// The object that overrides the contract the functions were built with.
 pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
 
-/// One version of the transactions, byte-exact in S3. `manifest.json` beside the raw object; written last.
+/// One version of the transactions, byte-exact in S3, and where it is cut. `manifest-<split bytes>.json` beside the raw object; written last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawManifest {
     /// The blob's address, without credentials.

@@ -1,18 +1,30 @@
-//! One split from its bytes to its Parquet and its books: the stages in their order, with nothing between them but memory.
+//! One split from its bytes to its Parquet and its books: the stages in their order, on as many threads as there are.
+//!
+//! Blocks are read, worked on side by side and written in their order. What a block becomes depends on its bytes alone, and where
+//! blocks are cut depends on the source's bytes alone: so the files are the same, byte for byte, whatever the number of threads.
 
-use arrow_array::ArrayRef;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
 use parquet::errors::ParquetError;
 
-use crate::clean::{Cleaner, Rule, Violation};
-use crate::columns::{CleanWriter, QuarantineWriter, Rejected};
-use crate::contract::{Origin, Plan, Unmatched};
+use crate::blocks::{BLOCK_BYTES, Block, BlockReader, End, ReadError, Tail};
+use crate::contract::Plan;
+use crate::csv::CsvError;
 use crate::customers::{Customers, read_customers};
 use crate::decimal::{Decimal, SumOverflow};
+use crate::files::{File, FileSchema, clean_columns};
 use crate::ledger::Ledger;
-use crate::record::{Unparsable, parse_json};
+use crate::mask::Masker;
+use crate::pages::Codec;
+use crate::quarantine::{QuarantineWriter, Rejected};
+use crate::record::Layout;
+use crate::rule::{Rule, Violation};
 use crate::source::Malformed;
-use crate::split::{Format, RecordReader, Split};
-use crate::types::{Row, Value};
+use crate::split::Format;
+use crate::worker::{BlockFault, Worked, Worker};
 
 /// Why a split cannot be merged; nothing of the run is loaded then.
 #[derive(Debug, thiserror::Error)]
@@ -23,222 +35,297 @@ pub enum MergeError {
     Fatal { uri: String, offset: u64, rule: Rule, column: String },
     #[error("{uri}: {column}: {SumOverflow}")]
     SumOverflow { uri: String, column: String },
+    #[error("reading {uri}: {source}")]
+    Read { uri: String, source: io::Error },
     #[error("writing Parquet: {0}")]
     Parquet(#[from] ParquetError),
+    #[error("a thread of the merge has stopped without a word")]
+    Died,
 }
 
-/// Where a split comes from.
+/// What is merged, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Origins<'u> {
-    pub transactions_uri: &'u str,
-    pub customers_uri: &'u str,
+pub struct Job<'j> {
+    pub plan: &'j Plan,
+    pub masker: &'j Masker,
+    pub transactions_uri: &'j str,
+    pub customers_uri: &'j str,
+    pub format: Format,
+    /// Of the first byte in the source.
+    pub offset: u64,
+    pub tail: Tail,
+    /// Whether the customers' quarantine goes into this split's, so that it is written once a run.
+    pub is_first: bool,
+    pub threads: usize,
+    pub codec: Codec,
+    pub block_bytes: usize,
 }
 
-/// Merges the customers with one split of the transactions, chunk by chunk.
-pub struct Merge<'p> {
-    plan: &'p Plan,
-    origins: Origins<'p>,
-    format: Format,
-    customers: Customers,
-    reader: RecordReader,
-    rows: Rows<'p>,
-}
-
-/// The Parquet bytes that are ready to be sent.
-#[derive(Debug, Default)]
-pub struct Ready {
-    pub clean: Vec<u8>,
-    pub quarantine: Vec<u8>,
-}
-
-impl<'p> Merge<'p> {
-    /// Reads the customers. Their quarantine goes into the first split's, so that it is written once a run.
-    pub fn new(
-        plan: &'p Plan,
-        customers_csv: &[u8],
-        format: Format,
-        split: Split,
-        is_first: bool,
-        origins: Origins<'p>,
-    ) -> Result<Self, MergeError> {
-        let mut quarantine = QuarantineWriter::new()?;
-        let uri = origins.customers_uri;
-        let customers = read_customers(customers_csv, plan, |offset, record, violation| {
-            let column = violation.column.map(|c| plan.customers.columns[c].name.as_str());
-            if violation.is_fatal {
-                return Err(fatal(uri, offset, violation, column));
-            }
-            if is_first {
-                let rejected = Rejected {
-                    source: &plan.customers.name,
-                    source_uri: uri,
-                    offset: signed(offset),
-                    rule: violation.rule,
-                    column,
-                    record,
-                };
-                quarantine.push(&rejected)?;
-            }
-            Ok(())
-        });
-        let customers = customers.map_err(|e: SplitError| e.into_merge_error(uri))?;
-        let ledger = Ledger { customers: customers.counts().clone(), customers_superseded: customers.superseded(), ..Ledger::default() };
-        let rows = Rows {
+impl<'j> Job<'j> {
+    /// A split, or the whole of an NDJSON source, on one thread.
+    pub fn new(plan: &'j Plan, masker: &'j Masker, format: Format, offset: u64) -> Self {
+        Self {
             plan,
-            uri: origins.transactions_uri,
-            cleaner: Cleaner::new(&plan.transactions, plan.zone_offset_seconds),
-            row: Row::default(),
-            clean: CleanWriter::new(&plan.target, origins.transactions_uri)?,
-            quarantine,
-            sums: Sums::new(plan),
-            ledger,
-        };
-        Ok(Self { plan, origins, format, customers, reader: RecordReader::new(format, split.start), rows })
+            masker,
+            transactions_uri: "",
+            customers_uri: "",
+            format,
+            offset,
+            tail: Tail::Nothing,
+            is_first: offset == 0,
+            threads: 1,
+            codec: Codec::Snappy,
+            block_bytes: BLOCK_BYTES,
+        }
     }
 
-    /// Takes the next bytes of the split and returns the Parquet that is complete so far.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<Ready, MergeError> {
-        let Self { reader, rows, customers, format, .. } = self;
-        let pushed = reader.push(chunk, |offset, record| rows.record(offset, record, *format, customers));
-        pushed.map_err(|e| e.into_merge_error(self.origins.transactions_uri))?;
-        Ok(Ready { clean: self.rows.clean.take(), quarantine: self.rows.quarantine.take() })
-    }
-
-    /// Ends the split: the last Parquet bytes, and the books.
-    pub fn finish(mut self) -> Result<(Ready, Ledger), MergeError> {
-        let Self { reader, rows, customers, format, .. } = &mut self;
-        let finished = reader.finish(|offset, record| rows.record(offset, record, *format, customers));
-        finished.map_err(|e| e.into_merge_error(self.origins.transactions_uri))?;
-        let Rows { clean, quarantine, sums, mut ledger, .. } = self.rows;
-        ledger.sums = sums.by_column(self.plan);
-        let ready = Ready { clean: clean.finish(self.customers.columns())?, quarantine: quarantine.finish()? };
-        Ok((ready, ledger))
+    fn about(&self) -> [(&'static str, &'j str); 2] {
+        [("crosstally.contract.version", &self.plan.version), ("crosstally.contract.sha256", &self.plan.sha256)]
     }
 }
 
-/// A fault of one source, before its name is known to it.
-#[derive(Debug)]
-enum SplitError {
-    Malformed(Malformed),
+/// Where the Parquet bytes go.
+pub struct Sinks<C, Q> {
+    pub clean: C,
+    pub quarantine: Q,
+}
+
+/// Merges the customers with one split of the transactions; the sinks come back full, with the books.
+pub fn merge<C, Q>(
+    job: &Job<'_>,
+    customers: impl Read,
+    transactions: impl Read,
+    sinks: Sinks<C, Q>,
+) -> Result<(Sinks<C, Q>, Ledger), MergeError>
+where
+    C: Write + Send,
+    Q: Write + Send,
+{
+    let mut quarantine = QuarantineWriter::new(sinks.quarantine, job.codec, &job.about())?;
+    let customers = customers_of(job, customers, &mut quarantine)?;
+    let schema = FileSchema::new(&clean_columns(job.plan))?;
+    let mut books = Books {
+        job,
+        clean: File::new(sinks.clean, &schema, &job.about())?,
+        quarantine,
+        ledger: Ledger { customers: customers.counts().clone(), customers_superseded: customers.superseded(), ..Ledger::default() },
+        sums: job.plan.target.columns.iter().map(|c| c.kind.sum_scale().map(Decimal::zero)).collect(),
+        carry: None,
+    };
+    let layout = Layout::new(&job.plan.transactions);
+    let blocks = BlockReader::new(transactions, job.format, job.offset, job.block_bytes);
+    let worker = || Worker::new(job, &layout, &customers, &schema);
+    if job.threads <= 1 {
+        in_turn(blocks, worker()?, &mut books)?;
+    } else {
+        side_by_side(blocks, worker, &mut books)?;
+    }
+    books.finish()
+}
+
+fn customers_of<Q: Write + Send>(job: &Job<'_>, csv: impl Read, quarantine: &mut QuarantineWriter<Q>) -> Result<Customers, MergeError> {
+    let source = &job.plan.customers;
+    let uri = job.customers_uri;
+    let read = read_customers(csv, job.plan, job.masker, |offset, record, violation| {
+        let column = violation.column.map(|c| source.columns[c].name.as_str());
+        if violation.is_fatal {
+            return Err(CustomersFault::Merge(fatal(uri, offset, violation, column)));
+        }
+        if job.is_first {
+            let rejected = Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule: violation.rule, column, record };
+            quarantine.push(&rejected).map_err(|e| CustomersFault::Merge(e.into()))?;
+        }
+        Ok(())
+    });
+    read.map_err(|fault| match fault {
+        CustomersFault::Merge(error) => error,
+        CustomersFault::Csv(CsvError::Malformed(malformed)) => MergeError::Malformed { uri: uri.to_owned(), malformed },
+        CustomersFault::Csv(CsvError::Io(source)) => MergeError::Read { uri: uri.to_owned(), source },
+    })
+}
+
+enum CustomersFault {
+    Csv(CsvError),
     Merge(MergeError),
 }
 
-impl SplitError {
-    fn into_merge_error(self, uri: &str) -> MergeError {
-        match self {
-            Self::Malformed(malformed) => MergeError::Malformed { uri: uri.to_owned(), malformed },
-            Self::Merge(error) => error,
-        }
+impl From<CsvError> for CustomersFault {
+    fn from(error: CsvError) -> Self {
+        Self::Csv(error)
     }
 }
 
-impl From<Malformed> for SplitError {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed)
-    }
-}
-
-impl From<ParquetError> for SplitError {
-    fn from(error: ParquetError) -> Self {
-        Self::Merge(MergeError::Parquet(error))
-    }
-}
-
-fn fatal(uri: &str, offset: u64, violation: Violation, column: Option<&str>) -> SplitError {
-    let column = column.unwrap_or_default().to_owned();
-    SplitError::Merge(MergeError::Fatal { uri: uri.to_owned(), offset, rule: violation.rule, column })
+fn fatal(uri: &str, offset: u64, violation: Violation, column: Option<&str>) -> MergeError {
+    MergeError::Fatal { uri: uri.to_owned(), offset, rule: violation.rule, column: column.unwrap_or_default().to_owned() }
 }
 
 fn signed(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
-/// The stages behind the record reader.
-struct Rows<'p> {
-    plan: &'p Plan,
-    uri: &'p str,
-    cleaner: Cleaner<'p>,
-    row: Row,
-    clean: CleanWriter<'p>,
-    quarantine: QuarantineWriter,
-    sums: Sums,
+/// One block after the other.
+fn in_turn<R: Read, C: Write + Send, Q: Write + Send>(
+    mut blocks: BlockReader<R>,
+    mut worker: Worker<'_>,
+    books: &mut Books<'_, C, Q>,
+) -> Result<(), MergeError> {
+    let mut spare = Vec::new();
+    while let Some(block) = blocks.read(spare).map_err(|e| books.read_error(e))? {
+        let worked = worker.work(block);
+        spare = books.enter(worked, &mut worker)?;
+    }
+    Ok(())
+}
+
+/// Blocks on their way to a worker, each with the place where its result is awaited.
+type Task = (Block, SyncSender<Worked>);
+
+/// As many workers as threads; this one reads, and enters what they made in the order of the blocks.
+fn side_by_side<'w, R: Read, C: Write + Send, Q: Write + Send>(
+    mut blocks: BlockReader<R>,
+    worker: impl Fn() -> Result<Worker<'w>, ParquetError> + Sync,
+    books: &mut Books<'_, C, Q>,
+) -> Result<(), MergeError> {
+    let threads = books.job.threads;
+    let mut own = worker()?;
+    let (tasks, queue) = sync_channel::<Task>(threads);
+    let queue = &Mutex::new(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let mut worker = worker()?;
+            scope.spawn(move || {
+                // The lock is held while waiting, so the next task goes to whoever holds it.
+                while let Ok((block, done)) = queue.lock().unwrap_or_else(PoisonError::into_inner).recv() {
+                    // Nobody waits any more: another block has failed.
+                    if done.send(worker.work(block)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let mut pending: VecDeque<Receiver<Worked>> = VecDeque::new();
+        let mut spares = Vec::new();
+        loop {
+            let block = blocks.read(spares.pop().unwrap_or_default()).map_err(|e| books.read_error(e))?;
+            let is_over = block.is_none();
+            if let Some(block) = block {
+                let (done, result) = sync_channel(1);
+                tasks.send((block, done)).map_err(|_| MergeError::Died)?;
+                pending.push_back(result);
+            }
+            while pending.len() > if is_over { 0 } else { threads } {
+                let Some(result) = pending.pop_front() else { break };
+                spares.push(books.enter(result.recv().map_err(|_| MergeError::Died)?, &mut own)?);
+            }
+            if is_over {
+                break;
+            }
+        }
+        drop(tasks);
+        Ok(())
+    })
+}
+
+/// What the blocks add up to, entered in their order.
+struct Books<'j, C: Write + Send, Q: Write + Send> {
+    job: &'j Job<'j>,
+    clean: File<C>,
+    quarantine: QuarantineWriter<Q>,
     ledger: Ledger,
+    /// By target column that is summed.
+    sums: Vec<Option<Decimal>>,
+    /// A record that the last block left open, and its offset.
+    carry: Option<Carry>,
 }
 
-impl Rows<'_> {
-    fn record(&mut self, offset: u64, record: &[u8], format: Format, customers: &Customers) -> Result<(), SplitError> {
-        self.ledger.transactions.read += 1;
-        let whole = |rule| Violation { rule, column: None, is_fatal: false };
-        let fields = match parse_json(record, &self.plan.transactions) {
-            Ok(fields) => fields,
-            Err(Unparsable::Encoding { .. }) => return self.reject(offset, record, whole(Rule::Encoding)),
-            // One broken element leaves an array's other elements in doubt; a broken line says nothing about the next.
-            Err(Unparsable::Syntax { byte, what }) if format == Format::Array => {
-                return Err(Malformed::new(offset + byte as u64, format!("not JSON: {what}")).into());
+struct Carry {
+    bytes: Vec<u8>,
+    offset: u64,
+    is_first: bool,
+}
+
+impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
+    /// Enters a block and gives its memory back. If the one before left a record open, the block began inside a record: it is worked
+    /// on anew behind what was left.
+    fn enter(&mut self, worked: Worked, worker: &mut Worker<'_>) -> Result<Vec<u8>, MergeError> {
+        let worked = match self.carry.take() {
+            None => worked,
+            Some(carry) => {
+                let Block { bytes, is_last, .. } = worked.block;
+                let joined = [carry.bytes, bytes].concat();
+                worker.work(Block { bytes: joined, offset: carry.offset, is_first: carry.is_first, is_last })
             }
-            Err(Unparsable::Syntax { .. }) => return self.reject(offset, record, whole(Rule::Malformed)),
         };
-        self.ledger.transactions.recognised += u64::from(fields.is_recognised());
-        self.ledger.transactions.unknown_fields += fields.unknown;
-        if let Err(violation) = self.cleaner.clean(&fields.values, &mut self.row) {
-            return self.reject(offset, record, violation);
-        }
-        let customer = self.row.key_bytes(self.plan.join.left, &mut [0; 16]).and_then(|key| customers.find(key));
-        if customer.is_none() && self.plan.join.unmatched == Unmatched::Quarantine {
-            return self.reject(offset, record, Violation { rule: Rule::Unmatched, column: Some(self.plan.join.left), is_fatal: false });
-        }
-        self.ledger.transactions.clean += 1;
-        self.sums
-            .add(self.plan, &self.row, customer, customers.columns())
-            .map_err(|column| SplitError::Merge(MergeError::SumOverflow { uri: self.uri.to_owned(), column: column.to_owned() }))?;
-        self.clean.push(&self.row, signed(offset), customer, customers.columns())?;
-        Ok(())
-    }
-
-    fn reject(&mut self, offset: u64, record: &[u8], violation: Violation) -> Result<(), SplitError> {
-        let column = violation.column.map(|c| self.plan.transactions.columns[c].name.as_str());
-        if violation.is_fatal {
-            return Err(fatal(self.uri, offset, violation, column));
-        }
-        self.ledger.transactions.quarantine(violation.rule, column);
-        let source = &self.plan.transactions.name;
-        self.quarantine.push(&Rejected { source, source_uri: self.uri, offset: signed(offset), rule: violation.rule, column, record })?;
-        Ok(())
-    }
-}
-
-/// Exact sums of the numeric target columns over the clean rows.
-struct Sums(Vec<Option<Decimal>>);
-
-impl Sums {
-    fn new(plan: &Plan) -> Self {
-        Self(plan.target.columns.iter().map(|c| c.kind.sum_scale().map(Decimal::zero)).collect())
-    }
-
-    fn add<'p>(&mut self, plan: &'p Plan, row: &Row, customer: Option<u32>, customers: &[Option<ArrayRef>]) -> Result<(), &'p str> {
-        for ((column, sum), customer_column) in plan.target.columns.iter().zip(&mut self.0).zip(customers) {
-            let Some(sum) = sum else { continue };
-            let number = match (column.origin, customer, customer_column) {
-                (Origin::Transactions(index), ..) => unscaled(row.value(index)),
-                (Origin::Customers(_), Some(customer), Some(values)) => crate::columns::number_at(values, customer),
-                _ => None,
-            };
-            if let Some(number) = number {
-                sum.add_unscaled(number).map_err(|SumOverflow| column.name.as_str())?;
+        let Worked { block, made } = worked;
+        let made = made.map_err(|fault| self.fault(fault))?;
+        if let End::Open(start) = made.end {
+            let offset = block.offset + start as u64;
+            if block.is_last {
+                let malformed = Malformed::new(record_start(&block, start), "the source ends inside the record that begins here");
+                return Err(self.malformed(malformed));
             }
+            let is_first = block.is_first && made.read == 0;
+            self.carry = Some(Carry { bytes: block.bytes[start..].to_vec(), offset, is_first });
         }
-        Ok(())
+        let counts = &mut self.ledger.transactions;
+        counts.read += made.read;
+        counts.clean += made.clean;
+        counts.recognised += made.recognised;
+        counts.unknown_fields += made.unknown_fields;
+        let source = &self.job.plan.transactions;
+        for rejection in &made.rejections {
+            let column = rejection.violation.column.map(|c| source.columns[c].name.as_str());
+            let offset = block.offset + rejection.start as u64;
+            if rejection.violation.is_fatal {
+                return Err(fatal(self.job.transactions_uri, offset, rejection.violation, column));
+            }
+            let rule = rejection.violation.rule;
+            counts.quarantine(rule, column);
+            let record = &block.bytes[rejection.start..rejection.end];
+            let uri = self.job.transactions_uri;
+            self.quarantine.push(&Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule, column, record })?;
+        }
+        if let Some(group) = made.group {
+            self.ledger.matched += group.matched;
+            for ((sum, made), column) in self.sums.iter_mut().zip(&group.sums).zip(&self.job.plan.target.columns) {
+                let Some(sum) = sum else { continue };
+                let added = made.ok_or(SumOverflow).and_then(|made| sum.add_unscaled(made));
+                let uri = self.job.transactions_uri;
+                added.map_err(|SumOverflow| MergeError::SumOverflow { uri: uri.to_owned(), column: column.name.clone() })?;
+            }
+            self.clean.append(group.chunks)?;
+        }
+        Ok(block.bytes)
     }
 
-    fn by_column(self, plan: &Plan) -> std::collections::BTreeMap<String, Decimal> {
-        plan.target.columns.iter().zip(self.0).filter_map(|(c, sum)| Some((c.name.clone(), sum?))).collect()
+    fn finish(self) -> Result<(Sinks<C, Q>, Ledger), MergeError> {
+        let sums = self.job.plan.target.columns.iter().zip(self.sums).filter_map(|(c, sum)| Some((c.name.clone(), sum?)));
+        let ledger = Ledger { sums: sums.collect::<BTreeMap<_, _>>(), ..self.ledger };
+        Ok((Sinks { clean: self.clean.finish()?, quarantine: self.quarantine.finish()? }, ledger))
+    }
+
+    fn fault(&self, fault: BlockFault) -> MergeError {
+        match fault {
+            BlockFault::Malformed(malformed) => self.malformed(malformed),
+            BlockFault::Parquet(error) => error.into(),
+        }
+    }
+
+    fn malformed(&self, malformed: Malformed) -> MergeError {
+        MergeError::Malformed { uri: self.job.transactions_uri.to_owned(), malformed }
+    }
+
+    fn read_error(&self, error: ReadError) -> MergeError {
+        match error {
+            ReadError::Malformed(malformed) => self.malformed(malformed),
+            ReadError::Io(source) => MergeError::Read { uri: self.job.transactions_uri.to_owned(), source },
+        }
     }
 }
 
-fn unscaled(value: Value) -> Option<i128> {
-    match value {
-        Value::Integer(n) => Some(i128::from(n)),
-        Value::Decimal(n) => Some(n),
-        _ => None,
-    }
+/// An open record's own offset, behind the comma that was left with it.
+fn record_start(block: &Block, open: usize) -> u64 {
+    let rest = &block.bytes[open..];
+    let lead = rest.iter().take_while(|b| matches!(b, b',' | b' ' | b'\t' | b'\r' | b'\n')).count();
+    block.offset + (open + lead) as u64
 }

@@ -1,23 +1,30 @@
 //! Text to record: the fields a contract names, as they were written, and nothing else.
+//!
+//! Two readers give the same fields. [`fast`] takes a record apart in one pass and stops at whatever it does not expect; then
+//! [`general`] reads the record with serde_json, and its word counts: what is wrong, and where. A property test holds them together.
 
-use std::borrow::Cow;
-use std::fmt;
+mod fast;
+mod general;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 use crate::contract::Source;
 
+pub use fast::skip_object;
+
 /// A field of a record as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field<'a> {
     Missing,
     Null,
-    Text(Cow<'a, str>),
+    /// A text without escapes.
+    Text(&'a str),
+    /// A JSON string with escapes, in its quotes.
+    Escaped(&'a str),
     /// A JSON number or boolean, by its own characters.
     Literal(&'a str),
-    /// An object, an array, or a string that is no text (a lone surrogate): no value of any column.
-    Nested,
+    /// A JSON object or array.
+    Nested(&'a str),
 }
 
 /// Why a record could not be taken apart.
@@ -27,10 +34,14 @@ pub enum Unparsable {
     Encoding { byte: usize },
     /// Not JSON, from about this byte of the record on.
     Syntax { byte: usize, what: String },
+    /// The contract's field stands twice.
+    DuplicateField,
+    /// Nested deeper than [`crate::source::MAX_DEPTH`].
+    Depth,
 }
 
-/// The fields of one record, in the order of the contract's columns.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The fields of one record: one for each of [`Layout::fields`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
     pub values: Vec<Field<'a>>,
     /// Fields the contract does not name.
@@ -42,164 +53,123 @@ impl Fields<'_> {
     pub fn is_recognised(&self) -> bool {
         self.values.iter().any(|f| *f != Field::Missing)
     }
+
+    fn clear(&mut self, length: usize) {
+        self.values.resize(length, Field::Missing);
+        self.values.fill(Field::Missing);
+        self.unknown = 0;
+    }
+}
+
+/// The fields that the columns of a source are found in. Several columns may lie inside one field.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    fields: Vec<String>,
+    /// By column, its field.
+    pub(crate) of_column: Vec<usize>,
+    by_name: HashMap<String, usize>,
+    quoted: Vec<Name>,
+}
+
+/// A field's name with the quote that closes it in a record.
+#[derive(Debug, Clone)]
+struct Name {
+    bytes: Box<[u8]>,
+    /// Its first 16 bytes as a number, and the bits of it that count.
+    word: u128,
+    mask: u128,
+}
+
+impl Name {
+    fn new(name: &str) -> Self {
+        let bytes = [name.as_bytes(), b"\""].concat().into_boxed_slice();
+        let mut first = [0; 16];
+        let mut counts = [0; 16];
+        let length = bytes.len().min(16);
+        first[..length].copy_from_slice(&bytes[..length]);
+        counts[..length].fill(0xFF);
+        Self { bytes, word: u128::from_le_bytes(first), mask: u128::from_le_bytes(counts) }
+    }
+
+    /// Whether the name stands at the start of `text`.
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<16>() {
+            Some(first) if self.bytes.len() <= 16 => u128::from_le_bytes(*first) & self.mask == self.word,
+            _ => text.starts_with(&self.bytes),
+        }
+    }
+}
+
+impl Layout {
+    pub fn new(source: &Source) -> Self {
+        Self::of_fields(&source.columns.iter().map(|c| c.path.field.as_str()).collect::<Vec<_>>())
+    }
+
+    /// For columns in these fields.
+    pub fn of_fields(names: &[&str]) -> Self {
+        let mut fields: Vec<String> = Vec::new();
+        let mut by_name = HashMap::new();
+        let of_column = names.iter().map(|name| {
+            *by_name.entry((*name).to_owned()).or_insert_with(|| {
+                fields.push((*name).to_owned());
+                fields.len() - 1
+            })
+        });
+        let of_column = of_column.collect();
+        let quoted = fields.iter().map(|name| Name::new(name)).collect();
+        Self { fields, of_column, by_name, quoted }
+    }
+
+    /// Names, in the order of the contract's columns.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+}
+
+/// How a record ends and what may stand inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It may go over several lines.
+    Free,
+    /// A newline ends it.
+    Line,
+}
+
+/// Takes the JSON object at `start` of `text` apart, if it is of the expected kind; returns its end.
+///
+/// `None` says nothing of the record: ask [`parse_json`].
+pub fn parse_fast<'a>(text: &'a str, start: usize, extent: Extent, layout: &Layout, fields: &mut Fields<'a>) -> Option<usize> {
+    match extent {
+        Extent::Free => fast::object::<false>(text, start, layout, fields),
+        Extent::Line => fast::object::<true>(text, start, layout, fields),
+    }
 }
 
 /// Takes one JSON object apart. A field that stands twice makes the record unparsable, since nobody can say which one was meant.
-pub fn parse_json<'a>(record: &'a [u8], source: &Source) -> Result<Fields<'a>, Unparsable> {
-    // Once for the whole record: serde_json does not look into the strings it skips.
-    let text = std::str::from_utf8(record).map_err(|e| Unparsable::Encoding { byte: e.valid_up_to() })?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let fields = RecordSeed { source }.deserialize(&mut json).and_then(|fields| json.end().map(|()| fields));
-    fields.map_err(|e| Unparsable::Syntax { byte: byte_of(text, e.line(), e.column()), what: message_of(&e) })
+pub fn parse_json<'a>(record: &'a [u8], layout: &Layout, fields: &mut Fields<'a>) -> Result<(), Unparsable> {
+    general::object(record, layout, fields)
 }
 
-/// serde_json counts lines and columns (bytes, from 1); we speak of bytes.
-fn byte_of(text: &str, line: usize, column: usize) -> usize {
-    let line_start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    (line_start + column.saturating_sub(1)).min(text.len())
-}
-
-fn message_of(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.rfind(" at line ") {
-        Some(end) => message[..end].to_owned(),
-        None => message,
-    }
-}
-
-struct RecordSeed<'s> {
-    source: &'s Source,
-}
-
-impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
-    type Value = Fields<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields<'de>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RecordSeed<'_> {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let columns = &self.source.columns;
-        let mut fields = Fields { values: vec![Field::Missing; columns.len()], unknown: 0 };
-        let mut next = 0;
-        while let Some(found) = map.next_key_seed(KeySeed { source: self.source, next })? {
-            let Some(index) = found else {
-                fields.unknown += 1;
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if fields.values[index] != Field::Missing {
-                return Err(A::Error::custom(format_args!("the field `{}` stands twice", columns[index].field)));
-            }
-            fields.values[index] = field(map.next_value::<&'de RawValue>()?.get());
-            next = index + 1;
-        }
-        Ok(fields)
-    }
-}
-
+/// What JSON text of one value it is. The text is a valid value.
 fn field(raw: &str) -> Field<'_> {
     match raw.as_bytes() {
-        [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Field::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
-        [b'"', ..] => serde_json::from_str(raw).map_or(Field::Nested, |text| Field::Text(Cow::Owned(text))),
-        [b'{' | b'[', ..] => Field::Nested,
+        [b'"', ..] if memchr::memchr(b'\\', raw.as_bytes()).is_none() => Field::Text(&raw[1..raw.len() - 1]),
+        [b'"', ..] => Field::Escaped(raw),
+        [b'{' | b'[', ..] => Field::Nested(raw),
         b"null" => Field::Null,
         _ => Field::Literal(raw),
     }
 }
 
-/// Which column a key names. Records mostly keep the order of the one before, so the next column is tried first.
-struct KeySeed<'s> {
-    source: &'s Source,
-    next: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
-        let columns = &self.source.columns;
-        let expected = columns.get(self.next).filter(|c| c.field == key).map(|_| self.next);
-        Ok(expected.or_else(|| columns.iter().position(|c| c.field == key)))
-    }
+/// The value at the end of a path of keys and indices inside a JSON value.
+pub fn walk<'a>(raw: &'a str, steps: &[crate::contract::Step]) -> Field<'a> {
+    general::walk(raw, steps)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract::{Column, OnViolation};
-    use crate::types::Type;
-
-    fn source() -> Source {
-        let column = |name: &str| Column {
-            name: name.to_owned(),
-            field: name.to_owned(),
-            kind: Type::Text { max_bytes: 10 },
-            required: false,
-            clean: vec![],
-            default: None,
-            minimum: None,
-            maximum: None,
-            min_length: None,
-            max_length: None,
-            on_violation: OnViolation::Quarantine,
-        };
-        Source { name: "s".into(), columns: vec![column("a"), column("b")], key: vec![0] }
-    }
-
-    #[test]
-    fn takes_records_apart() {
-        let check = |record: &str, a: Field<'_>, b: Field<'_>, unknown| {
-            let fields = Fields { values: vec![a, b], unknown };
-            assert_eq!(parse_json(record.as_bytes(), &source()), Ok(fields), "{record}");
-        };
-        let text = |t| Field::Text(Cow::Borrowed(t));
-        check("{}", Field::Missing, Field::Missing, 0);
-        check(r#"{"a": "x", "b": null}"#, text("x"), Field::Null, 0);
-        check(r#"{"b": "é", "a": 12.30}"#, Field::Literal("12.30"), text("é"), 0);
-        check(r#"{"a": "q\"\u00e9", "c": {"a": 1}, "b": true}"#, text("q\"é"), Field::Literal("true"), 1);
-        check(r#"{"a": [1], "b": {"x": 1}}"#, Field::Nested, Field::Nested, 0);
-        check(r#"{"a": "\ud800", "b": 1234567890123456.78}"#, Field::Nested, Field::Literal("1234567890123456.78"), 0);
-        check(r#"{"\u0061": 1}"#, Field::Literal("1"), Field::Missing, 0);
-    }
-
-    #[test]
-    fn says_where_a_record_breaks() {
-        let check = |record: &[u8], expected_byte: usize, expected: &str| match parse_json(record, &source()) {
-            Err(Unparsable::Syntax { byte, what }) => assert!(byte == expected_byte && what.contains(expected), "{byte}: {what}"),
-            other => panic!("{other:?}"),
-        };
-        check(br#"{"a": tru}"#, 9, "expected ident");
-        check(b"{\"a\":\n tru}", 10, "expected ident");
-        check(br#"{"a": 1, "a": 2}"#, 11, "`a` stands twice");
-        check(br#"["a"]"#, 0, "expected a JSON object");
-        check(br#"{"a": 1} x"#, 9, "trailing");
-        assert_eq!(parse_json(b"{\"z\": \"\xFF\"}", &source()), Err(Unparsable::Encoding { byte: 7 }));
-    }
-
-    #[test]
-    fn a_depth_bomb_in_a_field_nobody_asked_for_is_harmless() {
-        let bomb = format!(r#"{{"z": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(parse_json(bomb.as_bytes(), &source()).map(|f| f.unknown), Ok(1));
-    }
-}
+mod tests;

@@ -27,6 +27,8 @@ pub struct Span {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// At the first bytes, which may be a byte order mark.
+    Lead,
     /// Before the first byte that is no white space.
     Start,
     /// In the array, before its first element.
@@ -56,12 +58,12 @@ enum State {
 #[derive(Debug)]
 pub struct Scanner {
     state: State,
-    /// Whether the stream is a split, which begins and ends between records, and not a whole source.
-    is_split: bool,
     format: Option<Format>,
     offset: u64,
     record_start: u64,
     records: u64,
+    /// The source's first bytes.
+    lead: [u8; UTF8_BOM.len()],
     /// First byte and last byte that is no white space of the present line.
     line: (u8, u8),
     has_object_line: bool,
@@ -72,25 +74,16 @@ impl Scanner {
     /// For a whole source, whose format the first byte tells.
     pub fn new() -> Self {
         Self {
-            state: State::Start,
-            is_split: false,
+            state: State::Lead,
             format: None,
             offset: 0,
             record_start: 0,
             records: 0,
+            lead: [0; UTF8_BOM.len()],
             line: (0, 0),
             has_object_line: false,
             first_record: None,
         }
-    }
-
-    /// For a split that begins at `offset` of its source.
-    pub fn resume(format: Format, offset: u64) -> Self {
-        let state = match format {
-            Format::Array => State::ArrayStart,
-            Format::Ndjson => State::LineStart,
-        };
-        Self { state, is_split: true, format: Some(format), offset, ..Self::new() }
     }
 
     /// The format, once the first byte is seen. An empty source has none.
@@ -108,7 +101,8 @@ impl Scanner {
         let mut at = 0;
         while at < chunk.len() {
             at = match self.state {
-                State::Start => self.start(chunk, at, base)?,
+                State::Lead => self.lead(chunk, at, base)?,
+                State::Start => self.start(chunk, at),
                 State::Object { depth } => self.object(chunk, at, base, depth, &mut on_record),
                 State::String { depth } => self.string(chunk, at, depth),
                 State::Escape { depth } => {
@@ -130,10 +124,12 @@ impl Scanner {
 
     /// The stream is over: a last line without a newline is a record too, and an open bracket is an error.
     pub fn finish(&mut self, mut on_record: impl FnMut(Span)) -> Result<(), Malformed> {
+        if self.state == State::Lead && self.offset > 0 {
+            self.begin_line_with_lead();
+        }
         match self.state {
             State::Line => self.end_line(self.offset, &mut on_record),
-            State::Start | State::End | State::LineStart => {}
-            State::ArrayStart | State::ElementDue | State::CommaDue if self.is_split => {}
+            State::Lead | State::Start | State::End | State::LineStart => {}
             State::ArrayStart | State::ElementDue | State::CommaDue => {
                 return Err(Malformed::new(self.offset, "the source ends before its array is closed"));
             }
@@ -142,7 +138,6 @@ impl Scanner {
             }
         }
         if self.format == Some(Format::Ndjson)
-            && !self.is_split
             && !self.has_object_line
             && let Some(byte) = self.first_record
         {
@@ -151,27 +146,50 @@ impl Scanner {
         Ok(())
     }
 
-    fn start(&mut self, chunk: &[u8], mut at: usize, base: u64) -> Result<usize, Malformed> {
-        if base == 0 && is_utf16(chunk) {
+    /// A mark may come in pieces.
+    fn lead(&mut self, chunk: &[u8], at: usize, base: u64) -> Result<usize, Malformed> {
+        let length = usize::try_from(base).unwrap_or(usize::MAX) + at;
+        self.lead[length] = chunk[at];
+        let lead = &self.lead[..=length];
+        if is_utf16(lead) {
             return Err(Malformed::new(0, "the source is UTF-16: store it as UTF-8"));
         }
-        // The mark may come in pieces, so it is matched by absolute position.
-        let in_mark = |at: usize| usize::try_from(base).ok().and_then(|base| UTF8_BOM.get(base + at));
-        while in_mark(at).is_some_and(|mark| chunk.get(at) == Some(mark)) {
-            at += 1;
+        if lead == UTF8_BOM {
+            self.state = State::Start;
+            return Ok(at + 1);
         }
-        at += white_space(&chunk[at..]);
+        if UTF8_BOM.starts_with(lead) || matches!(lead, [0xFE | 0xFF]) {
+            return Ok(at + 1);
+        }
+        if length == 0 {
+            self.state = State::Start
+        } else {
+            self.begin_line_with_lead()
+        }
+        Ok(at)
+    }
+
+    /// What began like a mark and is none, is no array either.
+    fn begin_line_with_lead(&mut self) {
+        self.format = Some(Format::Ndjson);
+        self.state = State::Line;
+        self.line = (self.lead[0], self.lead[0]);
+        self.begin_record(0);
+    }
+
+    fn start(&mut self, chunk: &[u8], at: usize) -> usize {
+        let at = at + white_space(&chunk[at..]);
         match chunk.get(at) {
-            None => Ok(at),
+            None => at,
             Some(b'[') => {
                 self.format = Some(Format::Array);
                 self.state = State::ArrayStart;
-                Ok(at + 1)
+                at + 1
             }
             Some(_) => {
                 self.format = Some(Format::Ndjson);
                 self.state = State::LineStart;
-                Ok(at)
+                at
             }
         }
     }
@@ -325,53 +343,6 @@ fn add_record(span: Span, split_bytes: u64, splits: &mut Vec<Split>, current: &m
     split.records += 1;
     if split.end - split.start >= split_bytes {
         splits.extend(current.take());
-    }
-}
-
-/// Hands out the records of a split, each whole and with its offset, from chunks of any size.
-#[derive(Debug)]
-pub struct RecordReader {
-    scanner: Scanner,
-    /// The beginning of a record whose end is not here yet.
-    carry: Vec<u8>,
-    spans: Vec<Span>,
-}
-
-impl RecordReader {
-    pub fn new(format: Format, offset: u64) -> Self {
-        Self { scanner: Scanner::resume(format, offset), carry: Vec::new(), spans: Vec::new() }
-    }
-
-    pub fn push<E: From<Malformed>>(&mut self, chunk: &[u8], mut on_record: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
-        let base = self.scanner.offset;
-        let Self { scanner, carry, spans } = self;
-        spans.clear();
-        scanner.push(chunk, |span| spans.push(span))?;
-        let index = |offset: u64| usize::try_from(offset - base).unwrap_or(usize::MAX);
-        for span in spans.iter() {
-            if span.start < base {
-                carry.extend_from_slice(&chunk[..index(span.end)]);
-                on_record(span.start, carry)?;
-                carry.clear();
-            } else {
-                on_record(span.start, &chunk[index(span.start)..index(span.end)])?;
-            }
-        }
-        let open = match scanner.state {
-            State::Object { .. } | State::String { .. } | State::Escape { .. } | State::Line => scanner.record_start,
-            _ => return Ok(()),
-        };
-        carry.extend_from_slice(&chunk[if open < base { 0 } else { index(open) }..]);
-        Ok(())
-    }
-
-    pub fn finish<E: From<Malformed>>(&mut self, mut on_record: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
-        let mut last = None;
-        self.scanner.finish(|span| last = Some(span))?;
-        match last {
-            Some(span) => on_record(span.start, &self.carry),
-            None => Ok(()),
-        }
     }
 }
 

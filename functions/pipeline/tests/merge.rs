@@ -3,15 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use pipeline::blocks::{BLOCK_BYTES, Tail};
 use pipeline::contract::Plan;
+use pipeline::csv::CsvError;
 use pipeline::ledger::Ledger;
-use pipeline::merge::{Merge, MergeError, Origins};
+use pipeline::mask::Masker;
+use pipeline::merge::{Job, MergeError, Sinks};
 use pipeline::split::{Format, Split, SplitFinder};
 use proptest::prelude::*;
 
@@ -29,26 +33,49 @@ struct Merged {
     ledger: Ledger,
 }
 
-fn merge(transactions: &[u8], split_bytes: u64, chunk: usize) -> Result<Vec<Merged>, MergeError> {
+/// How a source is cut up and worked on.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    split_bytes: u64,
+    block_bytes: usize,
+    threads: usize,
+}
+
+const WHOLE: Cut = Cut { split_bytes: u64::MAX, block_bytes: BLOCK_BYTES, threads: 1 };
+
+/// Gives a few bytes at a time, as a network does.
+struct Trickle<'b>(&'b [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let some = buffer.len().min(97);
+        self.0.read(&mut buffer[..some])
+    }
+}
+
+fn merge(transactions: &[u8], cut: Cut) -> Result<Vec<Merged>, MergeError> {
+    merge_with(CUSTOMERS.as_bytes(), transactions, cut)
+}
+
+fn merge_with(customers: &[u8], transactions: &[u8], cut: Cut) -> Result<Vec<Merged>, MergeError> {
     let plan = Plan::compile(CONTRACT).unwrap();
-    let mut finder = SplitFinder::new(split_bytes);
+    let masker = Masker::default();
+    let mut finder = SplitFinder::new(cut.split_bytes);
     finder.push(transactions).unwrap();
     let layout = finder.finish().unwrap().unwrap();
-    let origins = Origins { transactions_uri: "https://account/container/t.json", customers_uri: "s3://bucket/c.csv" };
     let one = |(index, split): (usize, &Split)| {
-        let mut merge = Merge::new(&plan, CUSTOMERS.as_bytes(), layout.format, *split, index == 0, origins)?;
-        let mut merged = Merged { clean: vec![], quarantine: vec![], ledger: Ledger::default() };
+        let job = Job {
+            transactions_uri: "https://account/container/t.json",
+            customers_uri: "s3://bucket/c.csv",
+            is_first: index == 0,
+            threads: cut.threads,
+            block_bytes: cut.block_bytes,
+            ..Job::new(&plan, &masker, layout.format, split.start)
+        };
         let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
-        for piece in transactions[range].chunks(chunk) {
-            let ready = merge.push(piece)?;
-            merged.clean.extend(ready.clean);
-            merged.quarantine.extend(ready.quarantine);
-        }
-        let (ready, ledger) = merge.finish()?;
-        merged.clean.extend(ready.clean);
-        merged.quarantine.extend(ready.quarantine);
-        merged.ledger = ledger;
-        Ok(merged)
+        let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
+        let (sinks, ledger) = pipeline::merge::merge(&job, Trickle(customers), Trickle(&transactions[range]), sinks)?;
+        Ok(Merged { clean: sinks.clean, quarantine: sinks.quarantine, ledger })
     };
     layout.splits.iter().enumerate().map(one).collect()
 }
@@ -79,7 +106,7 @@ const TRANSACTIONS: &str = r#"{"transaction_id": " T1 ", "customer_id": "C1", "a
 
 #[test]
 fn cleans_joins_and_counts() {
-    let merged = merge(TRANSACTIONS.as_bytes(), 1 << 20, 7).unwrap().remove(0);
+    let merged = merge(TRANSACTIONS.as_bytes(), WHOLE).unwrap().remove(0);
     let rows = &merged.ledger.transactions;
     assert_eq!((rows.read, rows.clean, rows.quarantined, rows.unknown_fields), (8, 3, 5, 1));
     let by_rule = [("amount.minimum", 1), ("amount.type", 1), ("currency.required", 1), ("malformed", 1), ("transaction_ts.type", 1)];
@@ -126,16 +153,9 @@ fn cleans_joins_and_counts() {
 }
 
 #[test]
-fn the_same_input_gives_the_same_bytes() {
-    let (one, other) = (merge(TRANSACTIONS.as_bytes(), 1 << 20, 3).unwrap(), merge(TRANSACTIONS.as_bytes(), 1 << 20, 1000).unwrap());
-    assert_eq!(one[0].clean, other[0].clean);
-    assert_eq!(one[0].quarantine, other[0].quarantine);
-}
-
-#[test]
 fn a_syntax_error_in_an_array_is_refused_with_its_byte() {
     let source = r#"[{"transaction_id": "T1"}, {"transaction_id": tru}]"#;
-    match merge(source.as_bytes(), 1 << 20, 1000) {
+    match merge(source.as_bytes(), WHOLE) {
         Err(MergeError::Malformed { uri, malformed }) => {
             assert_eq!((uri.as_str(), malformed.byte), ("https://account/container/t.json", 49));
         }
@@ -145,58 +165,228 @@ fn a_syntax_error_in_an_array_is_refused_with_its_byte() {
 
 #[test]
 fn customers_that_are_no_csv_of_the_contract_are_refused() {
-    let plan = Plan::compile(CONTRACT).unwrap();
-    let check = |csv: &str, expected: &str| {
-        let origins = Origins { transactions_uri: "t", customers_uri: "s3://bucket/c.csv" };
-        let split = Split { start: 0, end: 0, records: 0 };
-        match Merge::new(&plan, csv.as_bytes(), Format::Ndjson, split, true, origins) {
-            Err(MergeError::Malformed { uri, malformed }) => {
-                assert!(uri == "s3://bucket/c.csv" && malformed.what.contains(expected), "{csv:?}: {malformed}");
-            }
-            Err(other) => panic!("{csv:?}: {other}"),
-            Ok(_) => panic!("{csv:?} was taken"),
+    let check = |csv: &[u8], expected: &str| match merge_with(csv, TRANSACTIONS.as_bytes(), WHOLE) {
+        Err(MergeError::Malformed { uri, malformed }) => {
+            assert!(uri == "s3://bucket/c.csv" && malformed.what.contains(expected), "{csv:?}: {malformed}");
         }
+        Err(other) => panic!("{csv:?}: {other}"),
+        Ok(_) => panic!("{csv:?} was taken"),
     };
-    check("first_name,email\nAda,a@x.org\n", "no `customer_id`");
-    check("customer_id,email,email\n1,2,3\n", "`email` twice");
-    check("customer_id,email\n", "no customer");
-    check("customer_id,email\nC1,\"a@x.org\nC2,b@x.org\n", "never closed");
+    check(b"first_name,email\nAda,a@x.org\n", "no `customer_id`");
+    check(b"customer_id,email,email\n1,2,3\n", "`email` twice");
+    check(b"customer_id,email\n", "no customer");
+    check(b"customer_id,email\nC1,\"a@x.org\nC2,b@x.org\n", "never closed");
+    check(b"customer_id,first_name\nC1,Ada\nC2,Zo\xEB\n", "looks like Latin-1");
+    check(b"customer_id,pr\xE9nom\nC1,Ada\n", "looks like Latin-1");
+    check(&gzip(b"customer_id,email\nC1,a@x.org\n")[..30], "damaged gzip");
+    check([b"customer_id,email\nC1,\"".as_slice(), &[b'x'; 18 << 20]].concat().as_slice(), "longer than 16 MiB");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn utf16(text: &str, to_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    "\u{FEFF}".encode_utf16().chain(text.encode_utf16()).flat_map(to_bytes).collect()
+}
+
+/// The same customers however their file is spelled.
+#[test]
+fn customers_are_read_in_every_spelling() {
+    let plain = merge(TRANSACTIONS.as_bytes(), WHOLE).unwrap().remove(0);
+    let check = |csv: &[u8], what: &str| {
+        let merged = merge_with(csv, TRANSACTIONS.as_bytes(), WHOLE).unwrap().remove(0);
+        assert_eq!(rows(&merged.clean), rows(&plain.clean), "{what}");
+        assert_eq!(merged.ledger, plain.ledger, "{what}");
+    };
+    check([pipeline::source::UTF8_BOM, CUSTOMERS.as_bytes()].concat().as_slice(), "with a mark");
+    check(&utf16(CUSTOMERS, u16::to_le_bytes), "UTF-16, little-endian");
+    check(&utf16(CUSTOMERS, u16::to_be_bytes), "UTF-16, big-endian");
+    check(&gzip(CUSTOMERS.as_bytes()), "gzip");
+    check(&gzip(&utf16(CUSTOMERS, u16::to_le_bytes)), "UTF-16 in gzip");
+    check([gzip(CUSTOMERS.as_bytes()), gzip(b"")].concat().as_slice(), "gzip of two members");
+    // Köln\nDeutz holds a newline of its own, which stays.
+    check(CUSTOMERS.replace(",GB", ",gb").replace("\n", "\r\n").replace("Köln\r\n", "Köln\n").as_bytes(), "CRLF");
+    check(CUSTOMERS.replace("\n", "\r").replace("Köln\r", "Köln\n").as_bytes(), "CR alone");
 }
 
 #[test]
-fn a_customers_row_of_another_width_is_quarantined() {
+fn damaged_rows_of_customers_are_quarantined() {
     let plan = Plan::compile(CONTRACT).unwrap();
-    let mut rejected = Vec::new();
-    let csv = "\u{FEFF}customer_id,email\r\nC1,a@x.org\r\n\r\nC2\r\nC3,c@x.org,more\r\n";
-    let customers =
-        pipeline::customers::read_customers::<pipeline::source::Malformed>(csv.as_bytes(), &plan, |offset, record, violation| {
-            rejected.push((offset, String::from_utf8(record.to_vec()).unwrap(), violation.rule.name()));
+    let check = |csv: &[u8], kept: u64, expected: &[(u64, &str, &str)]| {
+        let mut rejected = Vec::new();
+        let customers = pipeline::customers::read_customers::<CsvError>(csv, &plan, &Masker::default(), |offset, record, violation| {
+            rejected.push((offset, String::from_utf8_lossy(record).into_owned(), violation.rule.name()));
             Ok(())
         })
         .unwrap();
-    assert_eq!((customers.counts().read, customers.counts().quarantined), (3, 2));
-    assert_eq!(rejected, [(36, "C2".to_owned(), "malformed"), (40, "C3,c@x.org,more".to_owned(), "malformed")]);
-    assert!(customers.find(b"C1").is_some() && customers.find(b"C2").is_none());
+        assert_eq!(customers.counts().clean, kept);
+        let rejected: Vec<_> = rejected.iter().map(|(offset, record, rule)| (*offset, record.as_str(), *rule)).collect();
+        assert_eq!(rejected, expected);
+    };
+    check(
+        "\u{FEFF}customer_id,email\r\nC1,a@x.org\r\n\r\nC2\r\nC3,c@x.org,more\r\n".as_bytes(),
+        1,
+        &[(36, "C2", "malformed"), (40, "C3,c@x.org,more", "malformed")],
+    );
+    // Where other characters are UTF-8, the file is, and the row is damaged.
+    check(b"customer_id,city\nC1,K\xC3\xB6ln\nC2,K\xF6ln\n", 1, &[(26, "C2,K\u{FFFD}ln", "encoding")]);
+    check(b"customer_id,city\nC1,a\0b\n", 0, &[(17, "C1,a\0b", "type")]);
+    // Half of a surrogate pair in UTF-16.
+    let broken: Vec<u8> =
+        [0xFEFFu16].into_iter().chain("customer_id,city\nC1,".encode_utf16()).chain([0xD800, 0x0A]).flat_map(u16::to_le_bytes).collect();
+    check(&broken, 0, &[(17, "C1,\u{FFFD}", "encoding")]);
+}
+
+/// Of a file of customers as large as those of a large shop: what each costs in memory beside its own text.
+#[test]
+fn a_customer_takes_120_bytes_beside_its_text() {
+    let plan = Plan::compile(CONTRACT).unwrap();
+    let mut csv = String::from("customer_id,first_name,last_name,email,phone,country,city,signup_date\n");
+    let customers = 200_000;
+    for n in 0..customers {
+        csv += &format!(
+            "C{n:07},First{},Last{},name{n}@example.org,+49 30 {n:07},DE,City{},2020-01-{:02}\n",
+            n % 500,
+            n % 3_000,
+            n % 900,
+            n % 28 + 1
+        );
+    }
+    let customers_read =
+        pipeline::customers::read_customers::<CsvError>(csv.as_bytes(), &plan, &Masker::default(), |_, _, _| Ok(())).unwrap();
+    let (held, text) = customers_read.memory_bytes();
+    let overhead = (held - text) / customers;
+    assert!(overhead <= 120, "{overhead} bytes a customer");
+}
+
+/// Records, each its own kind of wrong, between two good ones.
+#[test]
+fn damaged_records_are_quarantined_and_the_rest_is_loaded() {
+    let record = |product: &str| {
+        format!(r#"{{"transaction_id":"T1","customer_id":"C1","amount":1,"currency":"EUR","product":{product},"transaction_ts":"2026-01-01T00:00:00Z"}}"#).into_bytes()
+    };
+    let amount = |amount: &str| {
+        format!(
+            r#"{{"transaction_id":"T1","customer_id":"C1","amount":{amount},"currency":"EUR","transaction_ts":"2026-01-01T00:00:00Z"}}"#
+        )
+        .into_bytes()
+    };
+    let check = |bad: &[u8], expected: &str, in_array: bool| {
+        let good = record("\"fine\"");
+        let lines = [good.as_slice(), bad, &good].join(b"\n".as_slice());
+        let array = [b"[".as_slice(), &[good.as_slice(), bad, &good].join(b",".as_slice()), b"]"].concat();
+        for source in [Some(lines), in_array.then_some(array)].into_iter().flatten() {
+            let merged = merge(&source, WHOLE).unwrap().remove(0);
+            let shown = String::from_utf8_lossy(bad).chars().take(80).collect::<String>();
+            assert_eq!(merged.ledger.transactions.quarantined_by_rule, [(expected.to_owned(), 1)].into(), "{shown}");
+            assert_eq!(merged.ledger.transactions.clean, 2, "{shown}");
+            let quarantine = read(&merged.quarantine);
+            let offsets = quarantine[0].column_by_name("source_offset").unwrap().as_primitive::<Int64Type>();
+            let at = usize::try_from(offsets.values()[offsets.len() - 1]).unwrap();
+            assert!(source[at..].starts_with(bad), "{shown} at {at}");
+        }
+    };
+    check(b"{\"transaction_id\": \"T1\"", "malformed", false);
+    check(b"not json at all", "malformed", false);
+    check(b"[1, 2]", "malformed", false);
+    check(b"{\"a\": 01}", "malformed", false);
+    check(b"{\"a\": 1} {\"a\": 2}", "malformed", false);
+    check(&record("\"\\uD83D\""), "product.encoding", true);
+    check(&record("\"\\u0000\""), "product.type", true);
+    check(&record("{\"nested\": [1]}"), "product.type", true);
+    check(&record(&format!("\"{}\"", "é".repeat(257))), "product.type", true);
+    check(&record(&format!("{}1{}", "[".repeat(200), "]".repeat(200))), "depth", true);
+    check(&[b"{\"product\": \"\xC3\x28\"".as_slice(), b"}"].concat(), "encoding", true);
+    check(br#"{"transaction_id":"T1","amount":1,"transaction_id":"T2"}"#, "duplicateField", true);
+    check(&amount("1e999999"), "amount.type", true);
+    check(&amount("1234567890123456789012345678901234567890"), "amount.type", true);
+    check(&amount("0.1234567890123456789012345678901234567890"), "amount.type", true);
+    check(&amount("true"), "amount.type", true);
+    check(&amount("{}"), "amount.type", true);
+    check(&amount("\"12,50\""), "amount.type", true);
+    check(&amount("\"  \""), "amount.required", true);
+}
+
+#[test]
+fn a_record_of_more_than_16_mib_is_refused() {
+    let long = format!("{{\"z\":\"{}\"}}", "x".repeat(17 << 20));
+    for (format, source) in [(Format::Ndjson, long.clone()), (Format::Array, long)] {
+        let plan = Plan::compile(CONTRACT).unwrap();
+        let masker = Masker::default();
+        let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
+        let merged = pipeline::merge::merge(&Job::new(&plan, &masker, format, 0), CUSTOMERS.as_bytes(), source.as_bytes(), sinks);
+        match merged {
+            Err(MergeError::Malformed { malformed, .. }) => assert!(malformed.what.contains("longer than 16 MiB"), "{malformed}"),
+            other => panic!("{:?}", other.map(|(_, ledger)| ledger)),
+        }
+    }
+}
+
+/// A cut must be found between any two records, or a long array of them would pass for one long record.
+#[test]
+fn an_array_of_unusual_records_is_cut_too() {
+    let space = " ".repeat(1 << 20);
+    for record in ["{}", r#"{"a\"b":1}"#, "{ }", r#"{"\\":1}"#] {
+        let source = format!("[{}]", vec![format!("{record}{space}"); 20].join(","));
+        let merged = merge(source.as_bytes(), Cut { block_bytes: 1 << 16, ..WHOLE }).unwrap().remove(0);
+        assert_eq!(merged.ledger.transactions.read, 20, "{record}");
+    }
+}
+
+#[test]
+fn an_array_that_breaks_off_or_goes_on_is_refused() {
+    let plan = Plan::compile(CONTRACT).unwrap();
+    let masker = Masker::default();
+    let check = |source: &str, byte: u64, expected: &str| {
+        for (threads, block_bytes) in [(1, 8), (1, BLOCK_BYTES), (3, 8)] {
+            let job = Job { tail: Tail::Bracket, threads, block_bytes, ..Job::new(&plan, &masker, Format::Array, 1) };
+            let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
+            match pipeline::merge::merge(&job, CUSTOMERS.as_bytes(), &source.as_bytes()[1..], sinks) {
+                Err(MergeError::Malformed { malformed, .. }) => {
+                    assert!(malformed.byte == byte && malformed.what.contains(expected), "{source}: {malformed}");
+                }
+                other => panic!("{source}: {:?}", other.map(|(_, ledger)| ledger)),
+            }
+        }
+    };
+    check("[{}", 3, "before its array is closed");
+    check("[{},]", 4, "an object is due");
+    check("[{} {}]", 4, "a comma or ] is due");
+    check("[{}] x", 5, "nothing may follow");
+    check("[{\"a\": \"x]", 1, "ends inside the record");
+    check("[{}, {\"a\": \"},{\\\"b\\\":1}\", \"c\": 1", 5, "ends inside the record");
+    check("[{}, 7]", 5, "an object is due");
 }
 
 fn transaction() -> impl Strategy<Value = String> {
     let amount =
         prop_oneof![Just("\"x\"".to_owned()), (-500i32..50_000).prop_map(|cents| format!("{}.{:02}", cents / 100, cents.abs() % 100))];
-    let line = ("T[0-9]{1,2}", "C[1-5]", amount, prop_oneof![Just("EUR"), Just("")]);
-    line.prop_map(|(id, customer, amount, currency)| {
-        format!(r#"{{"transaction_id":"{id}","customer_id":"{customer}","amount":{amount},"currency":"{currency}","transaction_ts":"2026-01-01T00:00:00Z"}}"#)
+    // Texts that look like the space between two records, and one with an escape.
+    let product = prop_oneof![Just("mug"), Just(r#"},{\"a\":1"#), Just("},\n{"), Just("é\\n"), Just("")].prop_map(|p| p.replace('\n', " "));
+    let line = ("T[0-9]{1,2}", "C[1-5]", amount, prop_oneof![Just("EUR"), Just("")], product);
+    line.prop_map(|(id, customer, amount, currency, product)| {
+        format!(r#"{{"transaction_id":"{id}","customer_id":"{customer}","amount":{amount},"currency":"{currency}","product":"{product}","transaction_ts":"2026-01-01T00:00:00Z"}}"#)
     })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However a source is split, the rows, the quarantine and the books are the same, and the law holds.
+    /// However a source is cut, the rows, the quarantine and the books are the same, and the law holds.
     #[test]
-    fn any_splits_give_the_same_books(records in proptest::collection::vec(transaction(), 1..40), split_bytes in 1u64..2_000, is_array: bool) {
-        let source = if is_array { format!("[{}]", records.join(",")) } else { records.join("\n") };
-        let whole = merge(source.as_bytes(), u64::MAX, 512).unwrap();
-        let parts = merge(source.as_bytes(), split_bytes, 512).unwrap();
+    fn any_cut_gives_the_same_books(
+        records in proptest::collection::vec(transaction(), 1..40),
+        split_bytes in 1u64..2_000,
+        block_bytes in 1usize..500,
+        threads in 1usize..4,
+        is_array: bool,
+    ) {
+        let source = if is_array { format!("[{}]", records.join(" ,\n")) } else { records.join("\n") };
+        let whole = merge(source.as_bytes(), WHOLE).unwrap();
+        let parts = merge(source.as_bytes(), Cut { split_bytes, block_bytes, threads }).unwrap();
         let collect = |merged: &[Merged], pick: fn(&Merged) -> &Vec<u8>| merged.iter().flat_map(|m| rows(pick(m))).collect::<Vec<_>>();
         prop_assert_eq!(collect(&whole, |m| &m.clean), collect(&parts, |m| &m.clean));
         prop_assert_eq!(collect(&whole, |m| &m.quarantine), collect(&parts, |m| &m.quarantine));
@@ -205,5 +395,30 @@ proptest! {
         prop_assert_eq!(total.transactions.read, records.len() as u64);
         let by_rule: u64 = BTreeMap::values(&total.transactions.quarantined_by_rule).sum();
         prop_assert_eq!(total.transactions.read, total.transactions.clean + by_rule);
+    }
+
+    /// The number of threads changes no byte.
+    #[test]
+    fn any_number_of_threads_gives_the_same_bytes(records in proptest::collection::vec(transaction(), 1..60), block_bytes in 1usize..1_000, is_array: bool) {
+        let source = if is_array { format!("[{}]", records.join(",")) } else { records.join("\n") };
+        let one = merge(source.as_bytes(), Cut { block_bytes, ..WHOLE }).unwrap();
+        for threads in [2, 5] {
+            let other = merge(source.as_bytes(), Cut { block_bytes, threads, ..WHOLE }).unwrap();
+            prop_assert_eq!(&one[0].clean, &other[0].clean);
+            prop_assert_eq!(&one[0].quarantine, &other[0].quarantine);
+        }
+    }
+
+    /// Whatever a text holds, CSV's quotes and JSON's escapes bring it into the table unchanged.
+    #[test]
+    fn quoted_texts_come_through(name in "[a-zé\",\\n\\r\\\\\t;|']{1,12}", product in "[a-zé\",\\n\\r\\\\\t}{:\u{1F600}]{1,12}") {
+        prop_assume!(name.trim() == name && product.trim() == product);
+        let customers = format!("customer_id,first_name\nC1,\"{}\"\n", name.replace('"', "\"\""));
+        let transaction = serde_json::json!({"transaction_id": "T1", "customer_id": "C1", "amount": 1, "currency": "EUR", "product": product, "transaction_ts": "2026-01-01T00:00:00Z"});
+        let merged = merge_with(customers.as_bytes(), transaction.to_string().as_bytes(), WHOLE).unwrap().remove(0);
+        let batch = &read(&merged.clean)[0];
+        let text = |column: &str| batch.column_by_name(column).unwrap().as_string::<i32>().value(0).to_owned();
+        prop_assert_eq!(text("first_name"), name);
+        prop_assert_eq!(text("product"), product);
     }
 }

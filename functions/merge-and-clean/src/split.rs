@@ -1,0 +1,116 @@
+//! One split from S3 to S3: reading, merging and writing go on side by side, and the books are written last, as the commit point.
+
+use std::io::Write;
+
+use cloud::bucket::{Bucket, Pin};
+use cloud::pipe::{self, Drained};
+use cloud::upload::{Upload, Uploaded};
+use pipeline::contract::Plan;
+use pipeline::ledger::Ledger;
+use pipeline::manifest::{CustomersRef, Inputs, Part, RawManifest, RunId, Written, hex};
+use pipeline::mask::Masker;
+use pipeline::merge::{Job, MergeError, Sinks, merge};
+use pipeline::split::Split;
+use tracing::info;
+
+use crate::error::Error;
+use crate::handler::Deps;
+
+/// Cleans one split, unless that is done already.
+pub(crate) async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(), Error> {
+    let bucket = &deps.bucket;
+    if bucket.head(&run_id.part_key(split)).await?.is_some() {
+        info!("this split is done already");
+        return Ok(());
+    }
+    let inputs: Inputs = bucket.get_json(&run_id.inputs_key()).await?;
+    let raw: RawManifest = bucket.get_json(&inputs.raw_manifest).await?;
+    let plan = cloud::contract::pinned(bucket, &inputs.contract).await?;
+    let Some(range) = raw.splits.get(split as usize).copied() else {
+        return Err(Error::RunIncomplete { split, splits: raw.splits.len() });
+    };
+    let masker = deps.masker(&plan).await?;
+
+    let streams = Streams { bucket, run_id, split, inputs: &inputs, raw: &raw, range };
+    let (merged, clean, quarantine) = streams.merge(plan, masker).await;
+    let balanced = merged.and_then(|ledger| match ledger.balance() {
+        Ok(()) => Ok(ledger),
+        Err(unbalanced) => Err(Error::LedgerMismatch { split, unbalanced }),
+    });
+    let ledger = match balanced {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            // An upload that failed is the cause, and the merge's broken pipe its echo.
+            let causes = [clean.abort().await, quarantine.abort().await];
+            return Err(causes.into_iter().flatten().next().map_or(error, Error::from));
+        }
+    };
+    let part = Part { split, clean: written(clean.finish().await?), quarantine: written(quarantine.finish().await?), ledger };
+    bucket.put_json(&run_id.part_key(split), &part).await?;
+    let rows = &part.ledger.transactions;
+    info!(read = rows.read, clean = rows.clean, quarantined = rows.quarantined, bytes = part.clean.bytes, "split merged and cleaned");
+    Ok(())
+}
+
+struct Streams<'s> {
+    bucket: &'s Bucket,
+    run_id: &'s RunId,
+    split: u32,
+    inputs: &'s Inputs,
+    raw: &'s RawManifest,
+    range: Split,
+}
+
+impl<'s> Streams<'s> {
+    /// The merge works on threads of its own; here the bytes are fetched for it and taken from it.
+    async fn merge(&self, plan: Plan, masker: Masker) -> (Result<Ledger, Error>, Drained<'s>, Drained<'s>) {
+        let (customers_feed, customers) = pipe::source();
+        let (transactions_feed, transactions) = pipe::source();
+        let (clean_sink, clean_drain) = pipe::sink();
+        let (quarantine_sink, quarantine_drain) = pipe::sink();
+        let [transactions_uri, customers_uri] = [&self.raw.uri, &self.inputs.customers.uri].map(Clone::clone);
+        let (format, offset, is_first) = (self.raw.format, self.range.start, self.split == 0);
+        let merging = tokio::task::spawn_blocking(move || {
+            let job = Job {
+                transactions_uri: &transactions_uri,
+                customers_uri: &customers_uri,
+                is_first,
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                ..Job::new(&plan, &masker, format, offset)
+            };
+            let sinks = Sinks { clean: clean_sink, quarantine: quarantine_sink };
+            let (mut sinks, ledger) = merge(&job, customers, transactions, sinks)?;
+            for sink in [&mut sinks.clean, &mut sinks.quarantine] {
+                sink.flush().map_err(|e| MergeError::Parquet(e.into()))?;
+            }
+            Ok(ledger)
+        });
+        let upload = |key| Upload::new(self.bucket, key);
+        let (merged, (), (), clean, quarantine) = tokio::join!(
+            merging,
+            customers_feed.object(self.bucket, &self.inputs.customers.key, None, pin(&self.inputs.customers)),
+            transactions_feed.object(self.bucket, &self.raw.raw_key, Some((self.range.start, self.range.end)), Pin::default()),
+            clean_drain.into_upload(upload(self.run_id.clean_key(self.split))),
+            quarantine_drain.into_upload(upload(self.run_id.quarantine_key(self.split))),
+        );
+        let merged = merged.unwrap_or(Err(MergeError::Died)).map_err(|error| match error {
+            // What could not be read has its own name.
+            MergeError::Read { uri, source } => {
+                pipe::cause(source).map_or_else(|source| Error::Merge(MergeError::Read { uri, source }), Error::from)
+            }
+            error => error.into(),
+        });
+        (merged, clean, quarantine)
+    }
+}
+
+fn pin(customers: &CustomersRef) -> Pin {
+    match &customers.version_id {
+        Some(version) => Pin { version_id: Some(version.clone()), etag: None },
+        None => Pin { etag: Some(customers.etag.clone()), version_id: None },
+    }
+}
+
+fn written(uploaded: Uploaded) -> Written {
+    Written { key: uploaded.key, bytes: uploaded.bytes, sha256: hex(&uploaded.sha256) }
+}
