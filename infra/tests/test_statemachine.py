@@ -16,7 +16,8 @@ LAMBDA_SERVICE_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 }
-JSONPATH_FIELDS = {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "ItemsPath", "SecondsPath"}
+JSONPATH_FIELDS = {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "ItemsPath", "SecondsPath", "MaxConcurrencyPath"}
+JSONATA_FIELDS = {"Arguments", "Output", "Assign", "Items"}
 
 
 class TemplateLoader(yaml.SafeLoader):
@@ -43,7 +44,8 @@ def read_text(path: str) -> str:
 
 DEFINITION_TEXT = read_text("statemachine.asl.json")
 DEFINITION = json.loads(DEFINITION_TEXT)
-RESOURCES = yaml.load(read_text("template.yaml"), TemplateLoader)["Resources"]
+TEMPLATE = yaml.load(read_text("template.yaml"), TemplateLoader)
+RESOURCES = TEMPLATE["Resources"]
 SUBSTITUTIONS = RESOURCES["StateMachine"]["Properties"]["DefinitionSubstitutions"]
 
 
@@ -92,12 +94,18 @@ def test_the_run_ends_by_itself():
     assert DEFINITION["TimeoutSeconds"] > 0
 
 
-def test_everything_is_jsonata():
-    assert DEFINITION["QueryLanguage"] == "JSONata"
+def test_everything_but_the_map_is_jsonata():
+    """AWS refuses a state in JSONPath under a definition in JSONata, and fields of the one language in a state of the other."""
+    assert "QueryLanguage" not in DEFINITION
+    assert {name for name, state in STATES.items() if state["QueryLanguage"] == "JSONPath"} == {"MergeAndClean"}
     for name, state in STATES.items():
-        assert "QueryLanguage" not in state, f"{name} changes the query language"
-        assert not JSONPATH_FIELDS & state.keys(), f"{name} uses fields of JSONPath"
-    assert '.$"' not in DEFINITION_TEXT
+        if state["QueryLanguage"] == "JSONata":
+            assert not JSONPATH_FIELDS & state.keys(), f"{name} uses fields of JSONPath"
+            assert '.$"' not in json.dumps(state)
+    map_state = {field: value for field, value in STATES["MergeAndClean"].items() if field != "ItemProcessor"}
+    assert not JSONATA_FIELDS & map_state.keys()
+    assert not [step for step in map_state["Catch"] if JSONATA_FIELDS & step.keys()]
+    assert "{%" not in json.dumps(map_state)
 
 
 def test_state_names_are_unique():
@@ -173,10 +181,45 @@ def test_one_failed_split_fails_the_run():
 
 
 def test_the_splits_may_take_as_long_as_a_function():
-    """Express children end after five minutes, and an expression where AWS wants a number is a string."""
+    """Express children end after five minutes."""
+    assert STATES["MergeAndClean"]["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_the_list_of_splits_passes_no_payload():
+    """256 KiB would be some 2,500 splits: they come from S3, and neither they nor what they return is a state's input or output."""
     map_state = STATES["MergeAndClean"]
-    assert map_state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert isinstance(map_state["MaxConcurrency"], int)
+    assert map_state["ItemReader"] == {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"},
+        "Parameters": {"Bucket": "${DataBucketName}", "Key.$": "$.key"},
+    }
+    assert map_state["ResultPath"] is None
+    assert STATES["CleanSplit"]["Output"] == {}
+
+
+def test_the_map_gets_what_it_reads_on_both_ways_into_it():
+    into = {name for name, state in STATES.items() if "MergeAndClean" in targets(state)}
+    assert into == {"FetchTransactions", "ReportFailedSplit"}
+    fetch = STATES["FetchTransactions"]
+    assert fetch["Output"].keys() == {"key", "max_concurrency"}
+    assert STATES["MergeAndClean"]["MaxConcurrencyPath"] == "$.max_concurrency"
+    assert fetch["Assign"]["splits"] == fetch["Output"]
+    assert "? $splits :" in STATES["ReportFailedSplit"]["Output"]
+
+
+def test_the_splits_at_once_are_a_parameter():
+    assert SUBSTITUTIONS["MergeConcurrency"] == {"Ref": "MergeConcurrency"}
+    parameter = TEMPLATE["Parameters"]["MergeConcurrency"]
+    assert 1 <= parameter["MinValue"] <= parameter["Default"] <= parameter["MaxValue"] <= 10_000  # the most that a Map Run does
+    assert STATES["FetchTransactions"]["Output"]["max_concurrency"] == "{% $number('${MergeConcurrency}') %}"
+
+
+def test_the_state_machine_may_read_the_list_of_splits():
+    (policy,) = RESOURCES["StateMachineRole"]["Properties"]["Policies"]
+    may = {(action, json.dumps(s["Resource"])) for s in policy["PolicyDocument"]["Statement"] for action in [s["Action"]] if isinstance(action, str)}
+    assert ("s3:GetObject", '{"Fn::Sub": "${DataBucket.Arn}/runs/*/splits.json"}') in may
+    assert ("kms:Decrypt", '{"Fn::GetAtt": "DataKey.Arn"}') in may
+    assert "runs/{self}/splits.json" in read_text("functions/pipeline/src/manifest.rs")
 
 
 def test_every_placeholder_is_filled_and_every_filling_is_used():

@@ -35,8 +35,8 @@ pub(crate) struct Request {
 
 /// One item of the Map over the splits.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct SplitItem {
-    run_id: RunId,
+struct SplitItem<'r> {
+    run_id: &'r RunId,
     split: usize,
 }
 
@@ -45,7 +45,9 @@ pub(crate) struct Response {
     run_id: RunId,
     raw_manifest: String,
     bytes: u64,
-    splits: Vec<SplitItem>,
+    splits: usize,
+    /// Where the Map reads its items: as the payload of a state they would have to fit into 256 KiB.
+    splits_key: String,
 }
 
 pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
@@ -63,14 +65,19 @@ async fn fetch(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
     let contract = pin_contract(deps, &run_id).await?;
     let customers = pin_customers(deps).await?;
     let (raw_manifest, raw) = fetch_transactions(deps).await?;
+    deps.bucket.put_json(&run_id.splits_key(), &split_items(&run_id, raw.splits.len())).await?;
     let inputs = Inputs { run_id: run_id.clone(), contract, customers, raw_manifest };
     deps.bucket.put_json(&run_id.inputs_key(), &inputs).await?;
     Ok(response(run_id, inputs.raw_manifest, &raw))
 }
 
 fn response(run_id: RunId, raw_manifest: String, raw: &RawManifest) -> Response {
-    let splits = (0..raw.splits.len()).map(|split| SplitItem { run_id: run_id.clone(), split }).collect();
-    Response { run_id, raw_manifest, bytes: raw.bytes, splits }
+    let splits_key = run_id.splits_key();
+    Response { run_id, raw_manifest, bytes: raw.bytes, splits: raw.splits.len(), splits_key }
+}
+
+fn split_items(run_id: &RunId, splits: usize) -> Vec<SplitItem<'_>> {
+    (0..splits).map(|split| SplitItem { run_id, split }).collect()
 }
 
 /// Copies the contract in force to the run, which obeys this copy from now on.
@@ -115,7 +122,8 @@ async fn fetch_transactions(deps: &Deps) -> Result<(String, RawManifest), Error>
     }
     let name = version_name(&blob.uri, &version);
     let prefix = raw_prefix(&name);
-    let manifest_key = format!("{prefix}manifest.json");
+    // Where a version is cut depends on this parameter, too. Cut anew, the same bytes are written to the same place once more.
+    let manifest_key = format!("{prefix}manifest-{}.json", config.split_bytes);
     if let Some(raw) = deps.bucket.get_json_optional(&manifest_key).await? {
         info!(version = name, "this version of the transactions is in S3 already");
         return Ok((manifest_key, raw));
@@ -144,6 +152,13 @@ mod tests {
         let request: Request = serde_json::from_str(r#"{"run_id": "run-1"}"#).unwrap();
         assert_eq!(request.run_id.as_str(), "run-1");
         assert!(serde_json::from_str::<Request>(r#"{"run_id": "a/../b"}"#).is_err());
+    }
+
+    #[test]
+    fn the_maps_items_are_what_a_split_needs_to_know() {
+        let run_id = RunId::try_from("run-1".to_owned()).unwrap();
+        let items = serde_json::to_string(&split_items(&run_id, 2)).unwrap();
+        assert_eq!(items, r#"[{"run_id":"run-1","split":0},{"run_id":"run-1","split":1}]"#);
     }
 
     #[test]

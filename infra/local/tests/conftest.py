@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,7 @@ class World:
 
     session: Session
     started: int = 0
+    deployed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def stack(self) -> Stack:
@@ -94,7 +95,7 @@ class World:
     def seed(self, inputs: Inputs) -> None:
         """Puts everything in place, whatever state it was left in."""
         bucket = self.session.deployment.bucket
-        self.name_secret(self.session.secrets.azure)
+        self.configure()
         self.put_secret(seed.connection_string(self.stack))
         seed.transactions(self.stack, inputs.transactions)
         seed.customers(self.stack, bucket, inputs.customers)
@@ -104,13 +105,15 @@ class World:
     def put_secret(self, text: str) -> None:
         self.stack.client("secretsmanager").put_secret_value(SecretId=self.session.secrets.azure, SecretString=text)
 
-    def name_secret(self, secret: str) -> None:
-        """As a deployment with another parameter AzureSecretArn would."""
+    def configure(self, **variables: str) -> None:
+        """As a deployment with other parameters would, for the functions that know these variables; without any, as it was deployed."""
         client = self.stack.client("lambda")
-        function = next(f for f in client.list_functions()["Functions"] if "AZURE_SECRET_ID" in f["Environment"]["Variables"])
-        variables = function["Environment"]["Variables"]
-        if variables["AZURE_SECRET_ID"] != secret:
-            client.update_function_configuration(FunctionName=function["FunctionName"], Environment={"Variables": variables | {"AZURE_SECRET_ID": secret}})
+        for function in client.list_functions()["Functions"]:
+            name, now = function["FunctionName"], function["Environment"]["Variables"]
+            deployed = self.deployed.setdefault(name, now)
+            wanted = deployed | {variable: value for variable, value in variables.items() if variable in deployed}
+            if now != wanted:
+                client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted})
 
     def put_blob(self, content: bytes) -> None:
         seed.blob_service(self.stack).get_blob_client(seed.CONTAINER, seed.BLOB).upload_blob(content, overwrite=True)
@@ -125,8 +128,7 @@ class World:
         return running
 
     def empty_warehouse(self) -> None:
-        with self.stack.warehouse.connect() as connection:
-            connection.execute("DROP SCHEMA IF EXISTS analytics, crosstally CASCADE")
+        self.execute("DROP SCHEMA IF EXISTS analytics, crosstally CASCADE")
 
     def ledger(self, run_id: str) -> Ledger | None:
         with self.stack.warehouse.connect() as connection:
@@ -137,6 +139,10 @@ class World:
         names = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ('analytics', 'crosstally') ORDER BY 1, 2"
         fingerprint = "SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {}.{} t"
         return [(schema, table, *self.query(fingerprint.format(schema, table))[0]) for schema, table in self.query(names)]
+
+    def execute(self, sql: str) -> None:
+        with self.stack.warehouse.connect() as connection:
+            connection.execute(sql)
 
     def query(self, sql: str, *values) -> list[tuple]:
         with self.stack.warehouse.connect() as connection:

@@ -18,7 +18,7 @@ NO_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:no-such-secret
 
 
 def name_no_secret(world: World) -> None:
-    world.name_secret(NO_SECRET)
+    world.configure(AZURE_SECRET_ID=NO_SECRET)
 
 
 def nonsense_secret(world: World) -> None:

@@ -18,7 +18,8 @@ def run_id(world: World) -> str:
 
 def test_fetch_pins_the_sources_once(world: World, run_id: str) -> None:
     first = invoke(world, "FetchAzureToS3", {"run_id": run_id})
-    assert first["splits"] == [{"run_id": run_id, "split": 0}]
+    assert first["splits"] == 1
+    assert read(world, first["splits_key"]) == [{"run_id": run_id, "split": 0}]
     raw = read(world, first["raw_manifest"])
     source = Inputs().transactions.read_bytes()
     assert (raw["bytes"], raw["records"]) == (len(source), len(json.loads(source)))
@@ -96,7 +97,8 @@ def test_no_log_holds_a_key(world: World, run_id: str) -> None:
 
 def fetch_and_clean(world: World) -> str:
     run_id = f"steps-{uuid.uuid4().hex[:8]}"
-    for item in invoke(world, "FetchAzureToS3", {"run_id": run_id})["splits"]:
+    fetched = invoke(world, "FetchAzureToS3", {"run_id": run_id})
+    for item in read(world, fetched["splits_key"]):
         invoke(world, "MergeAndClean", {"action": "clean", **item})
     return run_id
 

@@ -1,0 +1,112 @@
+"""A contract that names every type, rule and mask: through the functions, Spark and the fold into the table."""
+
+import datetime
+import hashlib
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import World
+from laptop.inputs import Inputs
+
+CONTRACT = Path(__file__).resolve().parents[3] / "functions" / "pipeline" / "tests" / "everything.odcs.yaml"
+
+CUSTOMERS = """Customer.Id[0],name,email,phone,note
+K1, ada   LOVELACE ,ADA@Example.org,+44 20 7946 0000,secret
+K2,bo,not an address,,
+"""
+
+ORDERS = [
+    {
+        "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "customer": {"id": "K1", "address": {"a.b": 'Main "St"'}},
+        "items": [{"sku": "a1", "n": 1}, 2],
+        "amount": "12345.6789012345",
+        "big": 123456789012345678901234567890,
+        "small": "-32768",
+        "whole": 2147483647,
+        "long": -9223372036854775808,
+        "rate": 0.25,
+        "flag": True,
+        "day": "2024-02-29",
+        "at": "2024-02-29T23:30:00-05:00",
+        "local_at": "2024-02-29 12:00:00",
+    },
+    {"id": "1f8fad5b-d9cb-469f-a165-70867728950e", "customer": {"id": "K2"}, "items": [{"sku": "n/a"}], "at": "2024-02-29T00:00:00Z"},
+]
+
+SALT = "a long random text"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("orders")
+    (folder / "customers.csv").write_text(CUSTOMERS)
+    (folder / "orders.json").write_text(json.dumps(ORDERS))
+    return Inputs(folder / "customers.csv", folder / "orders.json", CONTRACT)
+
+
+@pytest.fixture(scope="module")
+def salt(world: World) -> str:
+    return world.stack.client("secretsmanager").create_secret(Name="crosstally-test/salt", SecretString=SALT)["ARN"]
+
+
+def test_every_type_and_mask_arrives_in_the_table(world: World, inputs: Inputs, salt: str) -> None:
+    world.seed(inputs)
+    world.configure(MASK_SALT_SECRET_ID=salt)
+    ended = world.run()
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    first, second = world.query(
+        "SELECT customer_id, street, sku, amount, big, small, whole, long, rate, flag, day, at, local_at, items, matched, name, email, phone, note"
+        " FROM mart.order_facts ORDER BY id"
+    )
+    utc = datetime.UTC
+    assert (first[0].rstrip(), *first[1:]) == (
+        "K1",
+        'Main "St"',
+        "A-1",
+        Decimal("12345.6789012345"),
+        Decimal("123456789012345678901234567890"),
+        -32768,
+        2147483647,
+        -9223372036854775808,
+        0.25,
+        True,
+        datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 3, 1, 4, 30, tzinfo=utc),
+        datetime.datetime(2024, 2, 29, 12, 0),
+        [{"sku": "a1", "n": 1}, 2],
+        True,
+        "Ada Lovelace",
+        hashlib.sha256(f"{SALT}ada@example.org".encode()).hexdigest(),
+        "********0000",
+        "REDACTED",
+    )
+    assert (second[0].rstrip(), *second[1:]) == (
+        "K2",
+        *[None] * 4,
+        7,
+        *[None] * 5,
+        datetime.datetime(2024, 2, 29, tzinfo=utc),
+        None,
+        [{"sku": "n/a"}],
+        True,
+        "Bo",
+        None,
+        None,
+        None,
+    )
+    # The same rows again change nothing: every type compares equal to itself.
+    again = world.run()
+    assert world.ledger(again.name).rows["loaded"] == 2
+    assert world.query("SELECT rows_unchanged FROM crosstally.ledger WHERE run_id = %s", again.name) == [(2,)]
+
+
+def test_a_mask_by_hash_without_its_salt_is_refused(world: World, inputs: Inputs) -> None:
+    world.seed(inputs)
+    before = world.tables()
+    ended = world.run()
+    assert (ended.status, ended.error["name"]) == ("FAILED", "ConfigInvalid")
+    assert "MaskSaltSecretArn" in ended.error["message"]
+    assert world.tables() == before
