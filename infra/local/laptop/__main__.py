@@ -23,7 +23,7 @@ def main(arguments):
         commands.check(arguments)
         if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
             return commands.dispatch(arguments)
-        setup.ensure()
+        setup.ensure(for_tests=arguments.command == "setup")
     except Failure as failure:
         return commands.report_failure(arguments, failure)
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ ROOT = LOCAL_FOLDER.parents[1]
 STATE = ROOT / ".local"
 VENV = STATE / "venv"
 SAM_VENV = STATE / "sam"
+DATACONTRACT_VENV = STATE / "datacontract"
 NPM = STATE / "npm"
 JDBC = STATE / "jdbc"
 SAMPLES = STATE / "samples"

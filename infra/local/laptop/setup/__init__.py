@@ -11,7 +11,8 @@ from laptop.paths import STATE
 from laptop.setup import java, jdbc, machine, node, postgres, python, samples
 
 
-def ensure() -> None:
+def ensure(for_tests: bool = False) -> None:
+    """What a run needs, and what only the tests need on top."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up in the same checkout waits for the first
@@ -24,5 +25,7 @@ def ensure() -> None:
                     machine.remember(tools)
             node.ensure_packages(tools[node.NAME])
             samples.ensure()
+            if for_tests:
+                python.ensure_for_tests()
         except OSError as error:
             raise Failure("SetupFailed", f"the set-up could not finish: {error}") from error

@@ -1,4 +1,4 @@
-"""The two Python environments of the checkout: the stack's, and that of sam, whose pins differ."""
+"""The Python environments of the checkout: the stack's, that of sam, whose pins differ, and that of datacontract, which only the tests need."""
 
 import importlib.util
 import os
@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 
 from laptop.failure import Failure
-from laptop.paths import CACHE, LOCAL_FOLDER, SAM_VENV, STATE, VENV
+from laptop.paths import CACHE, DATACONTRACT_VENV, LOCAL_FOLDER, SAM_VENV, STATE, VENV
 from laptop.setup import stamp
 
 FALLBACKS = LOCAL_FOLDER / "requirements-fallback.txt"
-_LOCK = LOCAL_FOLDER / "requirements.lock"
 
 
 def ensure() -> None:
-    stack, sam, sam_lock = (LOCAL_FOLDER / name for name in ("requirements.txt", "requirements-sam.txt", "requirements-sam.lock"))
-    stamp.ensure(VENV / "bin" / "pytest", [sys.version, stack, _LOCK], lambda: _make(VENV, stack, _LOCK))
-    stamp.ensure(SAM_VENV / "bin" / "sam", [sys.version, sam, sam_lock], lambda: _make(SAM_VENV, sam, sam_lock))
+    _ensure_venv(VENV, "pytest", "requirements")
+    _ensure_venv(SAM_VENV, "sam", "requirements-sam")
+
+
+def ensure_for_tests() -> None:
+    _ensure_venv(DATACONTRACT_VENV, "datacontract", "requirements-datacontract")
 
 
 def install_fallback(name: str, package: str, product: str) -> str:
@@ -33,7 +35,8 @@ def install_fallback(name: str, package: str, product: str) -> str:
     return str(folder / product)
 
 
-def _make(venv: Path, requirements: Path, lock: Path) -> None:
+def make_environment(venv: Path, requirements: Path, lock: Path) -> None:
+    """A new virtual environment with what `requirements` names, in the versions of `lock`."""
     if importlib.util.find_spec("ensurepip") is None:
         raise Failure("SetupFailed", f"{sys.executable} cannot make virtual environments; install its venv package (Debian: apt install python3-venv)")
     shutil.rmtree(venv, ignore_errors=True)
@@ -43,6 +46,11 @@ def _make(venv: Path, requirements: Path, lock: Path) -> None:
     if build_tools:
         _pip(venv, "install", *build_tools)
     _pip(venv, "install", "--no-build-isolation", "--requirement", requirements, "--constraint", lock)
+
+
+def _ensure_venv(venv: Path, program: str, name: str) -> None:
+    requirements, lock = LOCAL_FOLDER / f"{name}.txt", LOCAL_FOLDER / f"{name}.lock"
+    stamp.ensure(venv / "bin" / program, [sys.version, requirements, lock], lambda: make_environment(venv, requirements, lock))
 
 
 def _pip(venv: Path, *words: Path | str) -> None:
