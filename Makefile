@@ -8,10 +8,10 @@ SEED   ?= 42
 # Sets itself up on first use; everything it installs lies under .local/.
 laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
-export CUSTOMERS TRANSACTIONS CONTRACT OUT PINNED
+export CUSTOMERS TRANSACTIONS CONTRACT OUT PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down samples lint test clean
+.PHONY: help setup run up down contract samples bench lint test clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,14 @@ up: ## Start the same stack in the background, to look around in
 down: ## Stop it
 	@$(laptop) down
 
+contract: ## Check the contract, and show what it makes of which field. [CONTRACT=file]
+	@cargo run -q --locked -p pipeline --example contract -- "$${CONTRACT:-contract.odcs.yaml}"
+
 samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT=dir
 	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-.local/samples-$(ROWS)}"
+
+bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000" FORMS=ndjson TOOLS="crosstally duckdb" THREADS="1 2" REPS=3
+	@exec env PYTHONPATH=infra/local:infra/bench $(PYTHON) -m bench
 
 lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 	cargo fmt --all --check
@@ -44,7 +50,7 @@ lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 
 test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
 	cargo test --workspace --locked
-	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests
+	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
 	@$(tools) pytest -q --timeout 600 -o timeout_func_only=true infra/local/tests
 

@@ -1,0 +1,54 @@
+"""What a session measures: read once from the environment, where `make bench SIZES=…` puts it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from laptop.failure import Failure
+
+ENGINE, LIMIT = "crosstally", "parse_only"
+PEERS = ["duckdb", "polars", "pandas"]
+FORMS = {"array": "transactions.json", "ndjson": "transactions.ndjson"}
+
+
+class Options(NamedTuple):
+    sizes: list[int]
+    forms: list[str]
+    tools: list[str]
+    threads: list[int]
+    repetitions: dict[int, int]  # by size
+    limit_gib: float
+    timeout_seconds: float
+
+
+def read(environment: Mapping[str, str], processors: int) -> Options:
+    def words(name: str, default: str, known: list[str] | None = None) -> list[str]:
+        given = (environment.get(name) or default).split()
+        for word in given:
+            if known and word not in known:
+                raise Failure("InputInvalid", f"{name}: there is no `{word}`; known are {', '.join(known)}")
+        return list(dict.fromkeys(given))
+
+    def numbers(name: str, default: str) -> list[float]:
+        try:
+            found = [float(word.replace("_", "")) for word in (environment.get(name) or default).split()]
+        except ValueError:
+            found = []
+        if not found or min(found) <= 0:
+            raise Failure("InputInvalid", f"{name}: give numbers above 0, separated by spaces, not `{environment.get(name)}`")
+        return found
+
+    sizes = [int(size) for size in numbers("SIZES", "1000000 10000000")]
+    repetitions = [int(number) for number in numbers("REPS", "3 1")]
+    threads = [int(number) for number in numbers("THREADS", " ".join(str(n) for n in (1, 2) if n <= processors))]
+    if max(threads) > processors:
+        raise Failure("InputInvalid", f"THREADS: {max(threads)} threads need as many processors, and here are {processors}")
+    return Options(
+        sizes=sizes,
+        forms=words("FORMS", " ".join(FORMS), list(FORMS)),
+        tools=words("TOOLS", " ".join([ENGINE, *PEERS, LIMIT]), [ENGINE, *PEERS, LIMIT]),
+        threads=threads,
+        # One number a size; the last one goes for the rest.
+        repetitions={size: repetitions[min(at, len(repetitions) - 1)] for at, size in enumerate(sizes)},
+        limit_gib=numbers("LIMIT_GIB", "12")[0],
+        timeout_seconds=numbers("TIMEOUT", "1800")[0],
+    )
