@@ -52,6 +52,9 @@ impl<R: Read> CsvReader<R> {
         let (lead, is_transcoded) = (text.lead(), text.encoding() == Encoding::Utf16);
         let mut reader = ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(Kept::new(text));
         let header = reader.byte_headers().map_err(as_csv_error)?.clone();
+        let end = reader.position().byte();
+        let (start, text) = reader.get_ref().record(0, end);
+        check_quotes(text, start + lead)?;
         if let Some(name) = header.iter().find(|name| std::str::from_utf8(name).is_err()) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Malformed::new(0, format!("the header's `{name}` is not UTF-8: {NOT_UTF8}")).into());
@@ -69,7 +72,6 @@ impl<R: Read> CsvReader<R> {
                 return Err(Malformed::new(0, format!("the header has no `{field}`, which the contract requires; it has: {found}")).into());
             }
         }
-        let end = reader.position().byte();
         Ok(Self {
             width: header.len(),
             reader,

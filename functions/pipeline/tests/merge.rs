@@ -176,6 +176,8 @@ fn customers_that_are_no_csv_of_the_contract_are_refused() {
     check(b"customer_id,email,email\n1,2,3\n", "`email` twice");
     check(b"customer_id,email\n", "no customer");
     check(b"customer_id,email\nC1,\"a@x.org\nC2,b@x.org\n", "never closed");
+    check(b"customer_id,\"email\nC1,a@x.org\n", "never closed");
+    check(b"customer_id,\"email\nC1,a@x.org\nC2,\"b@x.org\"\nC3,c@x.org\n", "follows a closing quote");
     check(b"customer_id,first_name\nC1,Ada\nC2,Zo\xEB\n", "looks like Latin-1");
     check(b"customer_id,pr\xE9nom\nC1,Ada\n", "looks like Latin-1");
     check(&gzip(b"customer_id,email\nC1,a@x.org\n")[..30], "damaged gzip");

@@ -110,32 +110,49 @@ struct Text {
 impl Text {
     /// `None` for what cannot be decoded, or grows too large to look at again.
     fn of(file: &[u8]) -> Option<Self> {
-        const ENOUGH: u64 = 1 << 22;
-        let text = source::text(file).ok()?;
+        const ENOUGH: usize = 1 << 22;
+        let mut text = source::text(file).ok()?;
         let (lead, encoding) = (usize::try_from(text.lead()).ok()?, text.encoding());
         let mut bytes = Vec::new();
-        text.take(ENOUGH).read_to_end(&mut bytes).ok()?;
-        (bytes.len() < 1 << 22).then_some(Self { bytes, lead, encoding })
+        // As the csv reader asks for it: for fewer than four bytes at the end of a file the decoder gives a part of a character, and
+        // never the rest.
+        let mut buffer = vec![0; 1 << 16];
+        while bytes.len() < ENOUGH {
+            match text.read(&mut buffer).ok()? {
+                0 => return Some(Self { bytes, lead, encoding }),
+                read => bytes.extend_from_slice(&buffer[..read]),
+            }
+        }
+        None
     }
 
     /// By RFC 4180: a newline ends a row, but for one in quotes; blank lines are none.
     fn rows(&self) -> u64 {
-        let (mut rows, mut is_blank, mut is_quoted, mut is_field_start) = (0, true, false, true);
+        enum At {
+            FieldStart,
+            Plain,
+            Quoted,
+            /// Behind a quote that closes the field, or is the first of two.
+            Closed,
+        }
+        let (mut rows, mut is_blank, mut at) = (0, true, At::FieldStart);
         for byte in &self.bytes {
-            match byte {
-                b'\r' | b'\n' if !is_quoted => {
+            at = match (at, byte) {
+                (At::FieldStart | At::Closed, b'"') => At::Quoted,
+                (At::Quoted, b'"') => At::Closed,
+                (At::Quoted, _) => At::Quoted,
+                (_, b',') => At::FieldStart,
+                (_, b'\r' | b'\n') => {
                     rows += u64::from(!is_blank);
-                    (is_blank, is_field_start) = (true, true);
+                    (is_blank, at) = (true, At::FieldStart);
                     continue;
                 }
-                // A doubled quote closes and opens again.
-                b'"' if is_quoted => is_quoted = false,
-                b'"' => is_quoted = is_field_start,
-                _ => {}
-            }
+                (At::Closed, _) => panic!("text behind a quote was taken"),
+                (At::FieldStart | At::Plain, _) => At::Plain,
+            };
             is_blank = false;
-            is_field_start = is_quoted || matches!(byte, b',' | b'"');
         }
+        assert!(!matches!(at, At::Quoted), "a quote that is never closed was taken");
         rows + u64::from(!is_blank)
     }
 }
