@@ -194,8 +194,10 @@ fn side_by_side<'w, R: Read, C: Write + Send, Q: Write + Send>(
         for _ in 0..threads {
             let mut worker = worker()?;
             scope.spawn(move || {
-                // The lock is held while waiting, so the next task goes to whoever holds it.
-                while let Ok((block, done)) = queue.lock().unwrap_or_else(PoisonError::into_inner).recv() {
+                loop {
+                    // A statement of its own: in the head of a `while let` the lock would be held until the work is done.
+                    let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((block, done)) = task else { break };
                     // Nobody waits any more: another block has failed.
                     if done.send(worker.work(block)).is_err() {
                         break;
