@@ -125,7 +125,8 @@ fn check_books(source: &[u8], one: &Layout, whole: Cut, many: &Layout, cut: Cut,
 /// An array that no splits are found in is not merged without them either.
 fn check_refused(source: &[u8], refused: &Malformed) {
     let cut = Cut { chunk: 1, split_bytes: 1, block_bytes: 16, threads: 1 };
-    let is_array = source.strip_prefix(pipeline::source::UTF8_BOM).unwrap_or(source).trim_ascii_start().starts_with(b"[");
+    let text = source.strip_prefix(pipeline::source::UTF8_BOM).unwrap_or(source);
+    let is_array = text.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')) == Some(&b'[');
     match merge_array(source, if is_array { Format::Array } else { Format::Ndjson }, cut) {
         None | Some(Err(MergeError::SumOverflow { .. })) => {}
         Some(Err(MergeError::Malformed { malformed, .. })) => assert!(malformed.byte <= refused.byte, "{malformed}, not {refused}"),
