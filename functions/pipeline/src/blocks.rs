@@ -11,8 +11,8 @@ use crate::record::{Extent, Fields, Layout, Unparsable, parse_fast, parse_json, 
 use crate::source::{MAX_RECORD_BYTES, Malformed};
 use crate::split::Format;
 
-/// Bytes of a block. It becomes one Parquet row group, so this is part of what makes a file's bytes.
-pub const BLOCK_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of a block: few enough to stay in a processor's own cache while its records are taken apart and collected.
+pub const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// What follows the last record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

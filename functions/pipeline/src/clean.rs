@@ -6,7 +6,7 @@ use crate::contract::{Column, OnViolation, Source, Verb};
 use crate::parse::{self, Written};
 use crate::record::{Field, Fields, Layout, walk};
 use crate::rule::{Rule, Violation, check_bounds, check_text, check_text_without_nul};
-use crate::types::{Type, Value};
+use crate::types::{Bound, Type, Value};
 use crate::verbs::{self, Outcome};
 
 /// A clean row of one source: a value per contract column. Text that no step changed stays where it was read.
@@ -89,21 +89,59 @@ impl Row<'_> {
 #[derive(Debug)]
 pub struct Cleaner<'p> {
     columns: Vec<ColumnCleaner<'p>>,
+    shared: Shared,
+}
+
+/// What the columns of a source have in common.
+#[derive(Debug)]
+struct Shared {
     zone_offset_seconds: i32,
     /// Whether a text may hold a NUL as it was read.
     may_hold_nul: bool,
     spare: String,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct ColumnCleaner<'p> {
     column: &'p Column,
     /// The field that holds it.
     field: usize,
     glance: Glance,
     kind: Type,
-    /// Most bytes of a text that has no other rule to keep.
-    free_bytes: usize,
+    /// What breaks no rule, as far as it can be told at once.
+    free: Free,
+}
+
+/// The values of a column that need no further check.
+#[derive(Debug, Clone, Copy)]
+enum Free {
+    /// Texts of so many bytes.
+    Text { max_bytes: usize },
+    /// Exact numbers between these two.
+    Exact { min: i64, max: i64 },
+    /// None that could be told at once.
+    Nothing,
+}
+
+impl Free {
+    fn of(column: &Column) -> Self {
+        let has_text_rules =
+            column.min_length.is_some() || column.max_length.is_some() || column.pattern.is_some() || column.format.is_some();
+        // The bounds as far as 64 bits go, beyond which the long way knows.
+        let bound = |bound: Option<Bound>, otherwise: i64| match bound {
+            Some(Bound::Exact(bound)) => i64::try_from(bound).ok(),
+            Some(Bound::Double(_)) => None,
+            None => Some(otherwise),
+        };
+        match (column.kind, bound(column.minimum, i64::MIN), bound(column.maximum, i64::MAX)) {
+            _ if column.allowed.is_some() => Self::Nothing,
+            (Type::Text { max_bytes }, ..) if !has_text_rules => Self::Text { max_bytes: max_bytes as usize },
+            (Type::Integer { .. } | Type::Decimal { .. } | Type::Date | Type::Timestamp { .. }, Some(min), Some(max)) => {
+                Self::Exact { min, max }
+            }
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// What can be seen of a text at a glance, so that none of its column's steps needs to be taken: most values are clean already.
@@ -166,9 +204,9 @@ impl<'p> Cleaner<'p> {
             field: *field,
             glance: Glance::new(&column.clean),
             kind: column.kind,
-            free_bytes: free_bytes(column),
+            free: Free::of(column),
         });
-        Self { columns: columns.collect(), zone_offset_seconds, may_hold_nul, spare: String::new() }
+        Self { columns: columns.collect(), shared: Shared { zone_offset_seconds, may_hold_nul, spare: String::new() } }
     }
 
     /// Fills `row` with a value per column of the source.
@@ -177,8 +215,7 @@ impl<'p> Cleaner<'p> {
         'p: 't,
     {
         row.clear();
-        for index in 0..self.columns.len() {
-            let cleaner = self.columns[index];
+        for (index, cleaner) in self.columns.iter().enumerate() {
             let column = cleaner.column;
             let field = match (fields.values[cleaner.field], column.path.steps.as_slice()) {
                 (field, []) => field,
@@ -186,7 +223,11 @@ impl<'p> Cleaner<'p> {
                 // A path through what is no object or array leads nowhere.
                 _ => Field::Missing,
             };
-            match self.value(cleaner, field, row) {
+            let cell = match cleaner.at_a_glance(field, &self.shared) {
+                Some(cell) => Ok(cell),
+                None => cleaner.value(field, row, &mut self.shared),
+            };
+            match cell {
                 Ok(cell) => row.cells.push(cell),
                 Err(_) if column.on_violation == OnViolation::Null => row.cells.push(Cell::Null),
                 Err(rule) => {
@@ -197,32 +238,55 @@ impl<'p> Cleaner<'p> {
         }
         Ok(())
     }
+}
 
+impl<'p> ColumnCleaner<'p> {
+    /// The usual value: clean as it was read, and within its column's rules. `None` says nothing of the value.
     #[inline(always)]
-    fn value<'t>(&mut self, cleaner: ColumnCleaner<'p>, field: Field<'t>, row: &mut Row<'t>) -> Result<Cell<'t>, Rule>
+    fn at_a_glance<'t>(&self, field: Field<'t>, shared: &Shared) -> Option<Cell<'t>> {
+        let (Field::Text(text) | Field::Literal(text)) = field else { return None };
+        if !self.glance.is_clean(text) {
+            return None;
+        }
+        match self.free {
+            Free::Text { max_bytes } => {
+                let holds_nul = || shared.may_hold_nul && memchr::memchr(0, text.as_bytes()).is_some();
+                (text.len() <= max_bytes && !holds_nul()).then_some(Cell::Text(text))
+            }
+            Free::Exact { min, max } => {
+                let number = parse::exact(text, self.kind, shared.zone_offset_seconds)?;
+                (min <= number && number <= max).then_some(Cell::Exact(number))
+            }
+            Free::Nothing => None,
+        }
+    }
+
+    /// Any value, step by step.
+    #[inline(never)]
+    fn value<'t>(&self, field: Field<'t>, row: &mut Row<'t>, shared: &mut Shared) -> Result<Cell<'t>, Rule>
     where
         'p: 't,
     {
-        let ColumnCleaner { column, glance, kind, free_bytes, .. } = cleaner;
+        let Self { column, kind, .. } = *self;
         let read = match (field, kind) {
             (Field::Missing | Field::Null, _) => None,
-            (field, Type::Super) => Some((self.json_text(field, row)?, Written::Literal)),
-            (Field::Text(text), _) if glance.is_clean(text) => Some((Text::Read(text), Written::Text)),
-            (Field::Literal(text), _) if glance.is_clean(text) => Some((Text::Read(text), Written::Literal)),
-            (Field::Text(text), _) => self.steps(Text::Read(text), &column.clean, row).map(|text| (text, Written::Text)),
-            (Field::Literal(text), _) => self.steps(Text::Read(text), &column.clean, row).map(|text| (text, Written::Literal)),
+            (field, Type::Super) => Some((json_text(field, row)?, Written::Literal)),
+            (Field::Text(text), _) => steps(Text::Read(text), &column.clean, row, &mut shared.spare).map(|text| (text, Written::Text)),
+            (Field::Literal(text), _) => {
+                steps(Text::Read(text), &column.clean, row, &mut shared.spare).map(|text| (text, Written::Literal))
+            }
             (Field::Escaped(raw), _) => {
                 // Half of a surrogate pair is the one thing a valid JSON string can hold that is no text.
                 let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| Rule::Encoding)?;
                 let start = row.changed.len();
                 row.changed.push_str(&text);
-                self.steps(Text::Changed(start), &column.clean, row).map(|text| (text, Written::Text))
+                steps(Text::Changed(start), &column.clean, row, &mut shared.spare).map(|text| (text, Written::Text))
             }
             (Field::Nested(_), _) => return Err(Rule::Type),
         };
         let (text, written) = match (read, &column.default) {
             (Some(read), _) => read,
-            (None, Some(default)) => match self.steps(Text::Read(default), &column.clean, row) {
+            (None, Some(default)) => match steps(Text::Read(default), &column.clean, row, &mut shared.spare) {
                 Some(text) => (text, Written::Literal),
                 None => return missing(column),
             },
@@ -235,8 +299,7 @@ impl<'p> Cleaner<'p> {
         if kind.is_text() {
             match text {
                 // A JSON string without escapes holds no NUL.
-                Text::Read(text) if !self.may_hold_nul && text.len() <= free_bytes => {}
-                Text::Read(text) if !self.may_hold_nul => check_text_without_nul(column, text)?,
+                Text::Read(text) if !shared.may_hold_nul => check_text_without_nul(column, text)?,
                 _ => check_text(column, shown)?,
             }
             return Ok(match text {
@@ -244,9 +307,9 @@ impl<'p> Cleaner<'p> {
                 Text::Changed(start) => row.changed_from(start)?,
             });
         }
-        let value = match parse::exact(shown, kind, self.zone_offset_seconds) {
+        let value = match parse::exact(shown, kind, shared.zone_offset_seconds) {
             Some(number) => Value::Integer(number),
-            None => parse::value(shown, written, kind, self.zone_offset_seconds).map_err(|_| Rule::Type)?,
+            None => parse::value(shown, written, kind, shared.zone_offset_seconds).map_err(|_| Rule::Type)?,
         };
         check_bounds(column, value)?;
         Ok(match value {
@@ -258,60 +321,47 @@ impl<'p> Cleaner<'p> {
             Value::Null | Value::Text(_) => Cell::Null,
         })
     }
-
-    /// The compact JSON text of a value of any shape.
-    fn json_text<'t>(&mut self, field: Field<'t>, row: &mut Row<'t>) -> Result<Text<'t>, Rule> {
-        let start = row.changed.len();
-        match field {
-            Field::Text(text) => row.changed.extend(["\"", text, "\""]),
-            Field::Escaped(raw) | Field::Literal(raw) | Field::Nested(raw) => {
-                parse::compact_json(raw, &mut row.changed).map_err(|_| Rule::Type)?;
-            }
-            Field::Missing | Field::Null => {}
-        }
-        Ok(Text::Changed(start))
-    }
-
-    /// The text after all steps; `None` when they made it null.
-    fn steps<'t>(&mut self, mut text: Text<'t>, steps: &[Verb], row: &mut Row<'t>) -> Option<Text<'t>> {
-        for step in steps {
-            let shown = match text {
-                Text::Read(text) => text,
-                Text::Changed(start) => &row.changed[start..],
-            };
-            if let (Verb::Trim, Text::Read(read)) = (step, &text) {
-                text = Text::Read(read.trim());
-                continue;
-            }
-            match verbs::apply(step, shown, &mut self.spare) {
-                Outcome::Unchanged => {}
-                Outcome::Null => return None,
-                Outcome::Changed => {
-                    let start = match text {
-                        Text::Read(_) => row.changed.len(),
-                        Text::Changed(start) => start,
-                    };
-                    row.changed.truncate(start);
-                    row.changed.push_str(&self.spare);
-                    text = Text::Changed(start);
-                }
-            }
-        }
-        Some(text)
-    }
 }
 
-/// Of a text column whose only rule is its width; 0 of any other.
-fn free_bytes(column: &Column) -> usize {
-    let has_rules = column.min_length.is_some()
-        || column.max_length.is_some()
-        || column.pattern.is_some()
-        || column.format.is_some()
-        || column.allowed.is_some();
-    match column.kind {
-        Type::Text { max_bytes } if !has_rules => max_bytes as usize,
-        _ => 0,
+/// The compact JSON text of a value of any shape.
+fn json_text<'t>(field: Field<'t>, row: &mut Row<'t>) -> Result<Text<'t>, Rule> {
+    let start = row.changed.len();
+    match field {
+        Field::Text(text) => row.changed.extend(["\"", text, "\""]),
+        Field::Escaped(raw) | Field::Literal(raw) | Field::Nested(raw) => {
+            parse::compact_json(raw, &mut row.changed).map_err(|_| Rule::Type)?;
+        }
+        Field::Missing | Field::Null => {}
     }
+    Ok(Text::Changed(start))
+}
+
+/// The text after all steps; `None` when they made it null.
+fn steps<'t>(mut text: Text<'t>, steps: &[Verb], row: &mut Row<'t>, spare: &mut String) -> Option<Text<'t>> {
+    for step in steps {
+        let shown = match text {
+            Text::Read(text) => text,
+            Text::Changed(start) => &row.changed[start..],
+        };
+        if let (Verb::Trim, Text::Read(read)) = (step, &text) {
+            text = Text::Read(read.trim());
+            continue;
+        }
+        match verbs::apply(step, shown, spare) {
+            Outcome::Unchanged => {}
+            Outcome::Null => return None,
+            Outcome::Changed => {
+                let start = match text {
+                    Text::Read(_) => row.changed.len(),
+                    Text::Changed(start) => start,
+                };
+                row.changed.truncate(start);
+                row.changed.push_str(spare);
+                text = Text::Changed(start);
+            }
+        }
+    }
+    Some(text)
 }
 
 fn missing<'t>(column: &Column) -> Result<Cell<'t>, Rule> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use parquet::errors::ParquetError;
 
 use crate::interner::{Full, Interner, Recent};
+use crate::pages::push_plain;
 use crate::types::{Type, Value};
 
 /// How a column's values lie in a Parquet file.
@@ -125,6 +126,22 @@ impl Column {
         Ok(())
     }
 
+    /// Appends the values of a column like this one.
+    pub fn append(&mut self, other: &Self) -> Result<(), Full> {
+        self.present.extend_from_slice(&other.present);
+        match (&mut self.values, &other.values) {
+            (Values::Boolean(to), Values::Boolean(from)) => to.extend_from_slice(from),
+            (Values::Int32(to), Values::Int32(from)) => to.extend_from_slice(from),
+            (Values::Int64(to), Values::Int64(from)) => to.extend_from_slice(from),
+            (Values::Double(to), Values::Double(from)) => to.extend_from_slice(from),
+            (Values::Wide { numbers: to, .. }, Values::Wide { numbers: from, .. }) => to.extend_from_slice(from),
+            (Values::Text(to), Values::Text(from)) => to.append(from)?,
+            // Columns of one contract column; `check` would notice others.
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// That each of `rows` rows has its value or its null: a page that counts otherwise would be read as other rows.
     pub fn check(&self, rows: usize) -> Result<(), ParquetError> {
         let values = match &self.values {
@@ -193,12 +210,29 @@ impl TextValues {
         }
         self.ids.push(self.recent.intern(&mut self.dictionary, text)?);
         if self.ids.len() == TRIAL && self.dictionary.arena().len() > TRIAL / 2 {
-            for id in self.ids.drain(..) {
-                self.plain.push(self.dictionary.arena().get(id))?;
-            }
-            self.dictionary.clear();
-            self.recent.clear();
+            self.give_up_dictionary()?;
         }
+        Ok(())
+    }
+
+    /// Appends other texts; as soon as one of the two did without a dictionary, the whole does.
+    fn append(&mut self, other: &Self) -> Result<(), Full> {
+        if self.plain.is_empty() && other.plain.is_empty() {
+            return self.dictionary.adopt(&mut self.ids, other.dictionary.arena(), &other.ids);
+        }
+        self.give_up_dictionary()?;
+        for id in &other.ids {
+            self.plain.push(other.dictionary.arena().get(*id))?;
+        }
+        self.plain.append(&other.plain)
+    }
+
+    fn give_up_dictionary(&mut self) -> Result<(), Full> {
+        for id in self.ids.drain(..) {
+            self.plain.push(self.dictionary.arena().get(id))?;
+        }
+        self.dictionary.clear();
+        self.recent.clear();
         Ok(())
     }
 
@@ -229,10 +263,16 @@ impl PlainTexts {
     #[inline]
     fn push(&mut self, text: &[u8]) -> Result<(), Full> {
         let start = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
-        let length = u32::try_from(text.len()).map_err(|_| Full)?;
         self.starts.push(start);
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(text);
+        push_plain(text, &mut self.bytes);
+        Ok(())
+    }
+
+    fn append(&mut self, other: &Self) -> Result<(), Full> {
+        let base = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
+        u32::try_from(self.bytes.len() + other.bytes.len()).map_err(|_| Full)?;
+        self.starts.extend(other.starts.iter().map(|start| base + start));
+        self.bytes.extend_from_slice(&other.bytes);
         Ok(())
     }
 

@@ -146,6 +146,13 @@ impl Interner {
         Ok((id, true))
     }
 
+    /// Appends to `ids` those of another arena, as the numbers that its strings have here.
+    pub fn adopt(&mut self, ids: &mut Vec<u32>, strings: &Arena, others: &[u32]) -> Result<(), Full> {
+        let here = strings.iter().map(|bytes| self.intern(bytes).map(|(id, _)| id)).collect::<Result<Vec<u32>, Full>>()?;
+        ids.extend(others.iter().map(|id| here[*id as usize]));
+        Ok(())
+    }
+
     pub fn arena(&self) -> &Arena {
         &self.arena
     }

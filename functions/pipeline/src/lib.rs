@@ -3,8 +3,8 @@
 //! Nothing here knows a clock, the environment, a network or a file. The flow is one-way:
 //!
 //! ```text
-//! bytes ─► blocks ─► record ─► clean ─► columns ─► pages ─► files
-//!               csv ─► customers ──┘      ledger ─► manifest ─► sql
+//! bytes ─► blocks ─► record ─► clean ─► rows ─► group ─► pages ─► files
+//!               csv ─► customers ──┘     ledger ─► manifest ─► sql
 //! ```
 //!
 //! The words are those of the README: a *record* becomes a *clean row* or a *rejection*; the *ledger* counts them and obeys the law.
@@ -27,7 +27,9 @@ pub mod pages;
 pub mod parse;
 pub mod quarantine;
 pub mod record;
+pub mod rows;
 pub mod rule;
+mod selection;
 pub mod source;
 pub mod split;
 pub mod sql;

@@ -1,7 +1,8 @@
 //! One split from its bytes to its Parquet and its books: the stages in their order, on as many threads as there are.
 //!
-//! Blocks are read, worked on side by side and written in their order. What a block becomes depends on its bytes alone, and where
-//! blocks are cut depends on the source's bytes alone: so the files are the same, byte for byte, whatever the number of threads.
+//! Blocks are read, cleaned side by side, and collected in their order until their rows are a row group; row groups are encoded beside
+//! them and written in their order. What a block becomes depends on its bytes alone, where blocks are cut and which of them are a
+//! group on the source's bytes alone: so the files are the same, byte for byte, whatever the number of threads.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -16,11 +17,13 @@ use crate::csv::CsvError;
 use crate::customers::{Customers, read_customers};
 use crate::decimal::{Decimal, SumOverflow};
 use crate::files::{File, FileSchema, clean_columns};
+use crate::group::Group;
 use crate::ledger::Ledger;
 use crate::mask::Masker;
 use crate::pages::Codec;
 use crate::quarantine::{QuarantineWriter, Rejected};
 use crate::record::Layout;
+use crate::rows::Rows;
 use crate::rule::{Rule, Violation};
 use crate::source::Malformed;
 use crate::split::Format;
@@ -59,7 +62,12 @@ pub struct Job<'j> {
     pub threads: usize,
     pub codec: Codec,
     pub block_bytes: usize,
+    /// Source bytes whose clean rows are a row group.
+    pub group_bytes: u64,
 }
+
+/// About 130,000 rows, as the usual readers of Parquet want them; what waits for its row group is a third of that.
+pub const GROUP_BYTES: u64 = 32 * 1024 * 1024;
 
 impl<'j> Job<'j> {
     /// A split, or the whole of an NDJSON source, on one thread.
@@ -76,6 +84,7 @@ impl<'j> Job<'j> {
             threads: 1,
             codec: Codec::Snappy,
             block_bytes: BLOCK_BYTES,
+            group_bytes: GROUP_BYTES,
         }
     }
 
@@ -111,14 +120,17 @@ where
         ledger: Ledger { customers: customers.counts().clone(), customers_superseded: customers.superseded(), ..Ledger::default() },
         sums: job.plan.target.columns.iter().map(|c| c.kind.sum_scale().map(Decimal::zero)).collect(),
         carry: None,
+        gathered: Rows::new(job.plan, &customers),
+        gathered_bytes: 0,
     };
     let layout = Layout::new(&job.plan.transactions);
     let blocks = BlockReader::new(transactions, job.format, job.offset, job.block_bytes);
     let worker = || Worker::new(job, &layout, &customers, &schema);
+    let rows = || Rows::new(job.plan, &customers);
     if job.threads <= 1 {
-        in_turn(blocks, worker()?, &mut books)?;
+        in_turn(blocks, worker()?, rows, &mut books)?;
     } else {
-        side_by_side(blocks, worker, &mut books)?;
+        side_by_side(blocks, worker, rows, &mut books)?;
     }
     books.finish()
 }
@@ -163,27 +175,44 @@ fn signed(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
+/// A block's memory, for another.
+#[derive(Debug)]
+struct Spare {
+    bytes: Vec<u8>,
+    rows: Rows,
+}
+
 /// One block after the other.
 fn in_turn<R: Read, C: Write + Send, Q: Write + Send>(
     mut blocks: BlockReader<R>,
     mut worker: Worker<'_>,
+    rows: impl Fn() -> Rows,
     books: &mut Books<'_, C, Q>,
 ) -> Result<(), MergeError> {
-    let mut spare = Vec::new();
-    while let Some(block) = blocks.read(spare).map_err(|e| books.read_error(e))? {
-        let worked = worker.work(block);
-        spare = books.enter(worked, &mut worker)?;
+    let mut spare = Spare { bytes: Vec::new(), rows: rows() };
+    let mut group = rows();
+    loop {
+        let block = blocks.read(spare.bytes).map_err(|e| books.read_error(e))?;
+        let is_over = block.is_none();
+        if books.take_group(&mut group, is_over) {
+            books.write(worker.encode(&group)?)?;
+        }
+        let Some(block) = block else { return Ok(()) };
+        spare = books.enter(worker.work(block, spare.rows), &mut worker)?;
     }
-    Ok(())
 }
 
-/// Blocks on their way to a worker, each with the place where its result is awaited.
-type Task = (Block, SyncSender<Worked>);
+/// What a worker can be asked for, with the place where its answer is awaited.
+enum Task {
+    Clean(Block, Rows, SyncSender<Worked>),
+    Encode(Rows, SyncSender<(Rows, Result<Group, ParquetError>)>),
+}
 
 /// As many workers as threads; this one reads, and enters what they made in the order of the blocks.
 fn side_by_side<'w, R: Read, C: Write + Send, Q: Write + Send>(
     mut blocks: BlockReader<R>,
     worker: impl Fn() -> Result<Worker<'w>, ParquetError> + Sync,
+    rows: impl Fn() -> Rows,
     books: &mut Books<'_, C, Q>,
 ) -> Result<(), MergeError> {
     let threads = books.job.threads;
@@ -197,35 +226,71 @@ fn side_by_side<'w, R: Read, C: Write + Send, Q: Write + Send>(
                 loop {
                     // A statement of its own: in the head of a `while let` the lock would be held until the work is done.
                     let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((block, done)) = task else { break };
-                    // Nobody waits any more: another block has failed.
-                    if done.send(worker.work(block)).is_err() {
+                    let is_awaited = match task {
+                        Ok(Task::Clean(block, rows, done)) => done.send(worker.work(block, rows)).is_ok(),
+                        Ok(Task::Encode(rows, done)) => {
+                            let group = worker.encode(&rows);
+                            done.send((rows, group)).is_ok()
+                        }
+                        Err(_) => break,
+                    };
+                    // Nobody waits any more: something else has failed.
+                    if !is_awaited {
                         break;
                     }
                 }
             });
         }
-        let mut pending: VecDeque<Receiver<Worked>> = VecDeque::new();
-        let mut spares = Vec::new();
+        let (mut cleaning, mut encoding) = (VecDeque::new(), VecDeque::new());
+        let (mut spares, mut spare_groups) = (Vec::<Spare>::new(), Vec::new());
+        let mut group = rows();
         loop {
-            let block = blocks.read(spares.pop().unwrap_or_default()).map_err(|e| books.read_error(e))?;
+            let spare = spares.pop().unwrap_or_else(|| Spare { bytes: Vec::new(), rows: rows() });
+            let block = blocks.read(spare.bytes).map_err(|e| books.read_error(e))?;
             let is_over = block.is_none();
             if let Some(block) = block {
                 let (done, result) = sync_channel(1);
-                tasks.send((block, done)).map_err(|_| MergeError::Died)?;
-                pending.push_back(result);
+                tasks.send(Task::Clean(block, spare.rows, done)).map_err(|_| MergeError::Died)?;
+                cleaning.push_back(result);
             }
-            while pending.len() > if is_over { 0 } else { threads } {
-                let Some(result) = pending.pop_front() else { break };
+            while cleaning.len() > if is_over { 0 } else { 2 * threads } {
+                let Some(result) = cleaning.pop_front() else { break };
                 spares.push(books.enter(result.recv().map_err(|_| MergeError::Died)?, &mut own)?);
+                if books.take_group(&mut group, is_over && cleaning.is_empty()) {
+                    let full = std::mem::replace(&mut group, spare_groups.pop().unwrap_or_else(&rows));
+                    let (done, result) = sync_channel(1);
+                    tasks.send(Task::Encode(full, done)).map_err(|_| MergeError::Died)?;
+                    encoding.push_back(result);
+                }
+                // One less than there are workers, so that one of them always cleans.
+                while encoding.len() >= threads {
+                    write_next(&mut encoding, &mut spare_groups, books)?;
+                }
             }
             if is_over {
                 break;
             }
         }
+        while !encoding.is_empty() {
+            write_next(&mut encoding, &mut spare_groups, books)?;
+        }
         drop(tasks);
         Ok(())
     })
+}
+
+type Encoding = VecDeque<Receiver<(Rows, Result<Group, ParquetError>)>>;
+
+/// Writes the row group that is next in order, and keeps its memory.
+fn write_next<C: Write + Send, Q: Write + Send>(
+    encoding: &mut Encoding,
+    spares: &mut Vec<Rows>,
+    books: &mut Books<'_, C, Q>,
+) -> Result<(), MergeError> {
+    let Some(result) = encoding.pop_front() else { return Ok(()) };
+    let (rows, group) = result.recv().map_err(|_| MergeError::Died)?;
+    spares.push(rows);
+    books.write(group?)
 }
 
 /// What the blocks add up to, entered in their order.
@@ -238,6 +303,9 @@ struct Books<'j, C: Write + Send, Q: Write + Send> {
     sums: Vec<Option<Decimal>>,
     /// A record that the last block left open, and its offset.
     carry: Option<Carry>,
+    /// The rows of the row group that is not full yet, and how many bytes they were.
+    gathered: Rows,
+    gathered_bytes: u64,
 }
 
 struct Carry {
@@ -249,16 +317,16 @@ struct Carry {
 impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
     /// Enters a block and gives its memory back. If the one before left a record open, the block began inside a record: it is worked
     /// on anew behind what was left.
-    fn enter(&mut self, worked: Worked, worker: &mut Worker<'_>) -> Result<Vec<u8>, MergeError> {
+    fn enter(&mut self, worked: Worked, worker: &mut Worker<'_>) -> Result<Spare, MergeError> {
         let worked = match self.carry.take() {
             None => worked,
             Some(carry) => {
                 let Block { bytes, is_last, .. } = worked.block;
                 let joined = [carry.bytes, bytes].concat();
-                worker.work(Block { bytes: joined, offset: carry.offset, is_first: carry.is_first, is_last })
+                worker.work(Block { bytes: joined, offset: carry.offset, is_first: carry.is_first, is_last }, worked.rows)
             }
         };
-        let Worked { block, made } = worked;
+        let Worked { block, rows, made } = worked;
         let made = made.map_err(|fault| self.fault(fault))?;
         if let End::Open(start) = made.end {
             let offset = block.offset + start as u64;
@@ -287,17 +355,34 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
             let uri = self.job.transactions_uri;
             self.quarantine.push(&Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule, column, record })?;
         }
-        if let Some(group) = made.group {
-            self.ledger.matched += group.matched;
-            for ((sum, made), column) in self.sums.iter_mut().zip(&group.sums).zip(&self.job.plan.target.columns) {
-                let Some(sum) = sum else { continue };
-                let added = made.ok_or(SumOverflow).and_then(|made| sum.add_unscaled(made));
-                let uri = self.job.transactions_uri;
-                added.map_err(|SumOverflow| MergeError::SumOverflow { uri: uri.to_owned(), column: column.name.clone() })?;
-            }
-            self.clean.append(group.chunks)?;
+        self.gathered.append(&rows).map_err(|full| ParquetError::External(Box::new(full)))?;
+        self.gathered_bytes += block.bytes.len() as u64;
+        Ok(Spare { bytes: block.bytes, rows })
+    }
+
+    /// Swaps the gathered rows for `empty` if they are a row group, or if no more follow.
+    fn take_group(&mut self, empty: &mut Rows, is_over: bool) -> bool {
+        let is_full = self.gathered_bytes >= self.job.group_bytes;
+        if self.gathered.is_empty() || !(is_full || is_over) {
+            return false;
         }
-        Ok(block.bytes)
+        empty.clear();
+        std::mem::swap(&mut self.gathered, empty);
+        self.gathered_bytes = 0;
+        true
+    }
+
+    /// Writes a row group and enters what it adds up to.
+    fn write(&mut self, group: Group) -> Result<(), MergeError> {
+        self.ledger.matched += group.matched;
+        for ((sum, made), column) in self.sums.iter_mut().zip(&group.sums).zip(&self.job.plan.target.columns) {
+            let Some(sum) = sum else { continue };
+            let added = made.ok_or(SumOverflow).and_then(|made| sum.add_unscaled(made));
+            let uri = self.job.transactions_uri;
+            added.map_err(|SumOverflow| MergeError::SumOverflow { uri: uri.to_owned(), column: column.name.clone() })?;
+        }
+        self.clean.append(group.chunks)?;
+        Ok(())
     }
 
     fn finish(self) -> Result<(Sinks<C, Q>, Ledger), MergeError> {

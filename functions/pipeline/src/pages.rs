@@ -66,6 +66,7 @@ pub struct Encoder {
     zstd: zstd::bulk::Compressor<'static>,
     page: Vec<u8>,
     packed: Vec<u8>,
+    chunk: Vec<u8>,
 }
 
 impl Encoder {
@@ -77,6 +78,7 @@ impl Encoder {
             zstd: zstd::bulk::Compressor::new(1)?,
             page: Vec::new(),
             packed: Vec::new(),
+            chunk: Vec::new(),
         })
     }
 
@@ -180,7 +182,7 @@ impl Encoder {
         statistics: Statistics,
         mut write_values: impl FnMut(Range<usize>, &mut Vec<u8>),
     ) -> Result<Chunk, ParquetError> {
-        let mut sink = TrackedWrite::new(Vec::new());
+        let mut sink = TrackedWrite::new(std::mem::take(&mut self.chunk));
         let mut writer = SerializedPageWriter::new(&mut sink);
         let (mut raw_bytes, mut data_offset, mut dictionary_offset) = (0, None, None);
         if let Some(dictionary) = dictionary {
@@ -222,7 +224,11 @@ impl Encoder {
             row = page_rows.end;
             value += values;
         }
-        let bytes = Bytes::from(sink.into_inner()?);
+        let mut written = sink.into_inner()?;
+        // Just as long as it is: chunks wait until their row group is written.
+        let bytes = Bytes::copy_from_slice(&written);
+        written.clear();
+        self.chunk = written;
         let mut encodings = vec![Encoding::PLAIN, Encoding::RLE];
         encodings.extend(dictionary.map(|_| Encoding::RLE_DICTIONARY));
         let metadata = ColumnChunkMetaData::builder(descr.clone())
@@ -282,11 +288,27 @@ impl Dictionary {
     }
 }
 
-fn push_plain(text: &[u8], out: &mut Vec<u8>) {
+/// Appends a text in its PLAIN encoding: its length, and itself.
+#[inline]
+pub(crate) fn push_plain(text: &[u8], out: &mut Vec<u8>) {
     // No text is longer than a record, see MAX_RECORD_BYTES.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(text);
+    match text {
+        // Most texts: written as a whole with what may stand behind them, which is then taken back. A copy of just their length is a call.
+        _ if (8..=16).contains(&text.len()) => {
+            let mut whole = [0; 4 + 16];
+            whole[..4].copy_from_slice(&length.to_le_bytes());
+            whole[4..12].copy_from_slice(&text[..8]);
+            whole[text.len() - 4..][..8].copy_from_slice(&text[text.len() - 8..]);
+            let end = out.len() + 4 + text.len();
+            out.extend_from_slice(&whole);
+            out.truncate(end);
+        }
+        _ => {
+            out.extend_from_slice(&length.to_le_bytes());
+            out.extend_from_slice(text);
+        }
+    }
 }
 
 /// A dictionary of whole numbers that lie close together, found by their distance instead of a hash.
@@ -314,20 +336,23 @@ fn narrow_dictionary<T>(values: &[T], number: impl Fn(&T) -> i64, write: impl Fn
 }
 
 pub(crate) fn text_statistics<'t>(texts: impl Iterator<Item = &'t [u8]>) -> Statistics {
+    // Nearly every text is told from both ends of the range by its first bytes.
+    let first = |text: &[u8]| match text.first_chunk() {
+        Some(chunk) => u64::from_be_bytes(*chunk),
+        None => text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)) << (64 - 8 * text.len().max(1)),
+    };
     let mut range: Option<(&[u8], &[u8])> = None;
+    let (mut lowest, mut highest) = (u64::MAX, 0);
     for text in texts {
-        range = Some(match range {
-            None => (text, text),
-            Some((min, max)) => {
-                if text < min {
-                    (text, max)
-                } else if text > max {
-                    (min, text)
-                } else {
-                    (min, max)
-                }
-            }
-        });
+        let word = first(text);
+        if lowest < word && word < highest {
+            continue;
+        }
+        range = match range {
+            None => Some((text, text)),
+            Some((min, max)) => Some((min.min(text), max.max(text))),
+        };
+        (lowest, highest) = (lowest.min(word), highest.max(word));
     }
     let range = range.filter(|(min, max)| min.len() <= MAX_STATISTIC_BYTES && max.len() <= MAX_STATISTIC_BYTES);
     let shown = |text: &[u8]| ByteArray::from(text.to_vec());

@@ -1,34 +1,36 @@
-//! A block to a row group: records, cleaning, the join, columns. One worker a thread, keeping its buffers.
+//! A block to its clean rows, and rows to a row group. One worker a thread, keeping its buffers.
 
 use parquet::errors::ParquetError;
 
 use crate::blocks::{Block, End, Found, records};
 use crate::clean::{Cleaner, Row};
-use crate::contract::{Plan, Unmatched};
+use crate::contract::Unmatched;
 use crate::customers::{Customers, NULL};
 use crate::files::FileSchema;
-use crate::group::{Group, GroupBuilder, Joined};
+use crate::group::{Group, GroupMaker};
 use crate::interner::Full;
 use crate::merge::Job;
 use crate::pages::Encoder;
 use crate::record::{Fields, Layout, Unparsable};
+use crate::rows::{Joined, Rows};
 use crate::rule::{Rule, Violation};
 use crate::source::Malformed;
 use crate::split::Format;
 
 pub(crate) struct Worker<'w> {
     job: &'w Job<'w>,
-    plan: &'w Plan,
     layout: &'w Layout,
     customers: &'w Customers,
     cleaner: Cleaner<'w>,
-    group: GroupBuilder<'w>,
+    groups: GroupMaker<'w>,
     encoder: Encoder,
 }
 
 /// A block and what was made of it.
 pub(crate) struct Worked {
     pub(crate) block: Block,
+    /// Its clean rows.
+    pub(crate) rows: Rows,
     pub(crate) made: Result<Made, BlockFault>,
 }
 
@@ -39,7 +41,6 @@ pub(crate) struct Made {
     pub(crate) recognised: u64,
     pub(crate) unknown_fields: u64,
     pub(crate) rejections: Vec<Rejection>,
-    pub(crate) group: Option<Group>,
 }
 
 /// A record of the block that broke a rule, by its bytes.
@@ -82,27 +83,29 @@ impl<'w> Worker<'w> {
         let plan = job.plan;
         Ok(Self {
             job,
-            plan,
             layout,
             customers,
             cleaner: Cleaner::json(&plan.transactions, layout, plan.zone_offset_seconds),
-            group: GroupBuilder::new(plan, customers, job.masker, schema, job.transactions_uri),
+            groups: GroupMaker::new(plan, customers, schema, job.transactions_uri),
             encoder: Encoder::new(job.codec)?,
         })
     }
 
-    pub(crate) fn work(&mut self, block: Block) -> Worked {
-        let made = self.make(&block);
-        if made.is_err() {
-            self.group.discard();
-        }
-        Worked { block, made }
+    /// The clean rows and the rejections of a block; `rows` is memory to use.
+    pub(crate) fn work(&mut self, block: Block, mut rows: Rows) -> Worked {
+        rows.clear();
+        let made = self.clean(&block, &mut rows);
+        Worked { block, rows, made }
     }
 
-    fn make(&mut self, block: &Block) -> Result<Made, BlockFault> {
-        let Self { job, plan, layout, customers, cleaner, group, encoder } = self;
-        let mut made =
-            Made { end: End::Complete, read: 0, clean: 0, recognised: 0, unknown_fields: 0, rejections: Vec::new(), group: None };
+    /// The row group of these rows.
+    pub(crate) fn encode(&mut self, rows: &Rows) -> Result<Group, ParquetError> {
+        self.groups.make(rows, &mut self.encoder)
+    }
+
+    fn clean(&mut self, block: &Block, rows: &mut Rows) -> Result<Made, BlockFault> {
+        let Self { job, layout, customers, cleaner, .. } = self;
+        let mut made = Made { end: End::Complete, read: 0, clean: 0, recognised: 0, unknown_fields: 0, rejections: Vec::new() };
         let mut fields = Fields::default();
         let mut batch = Batch::new();
         made.end = records(block, job.format, job.tail, layout, &mut fields, |found| {
@@ -122,12 +125,11 @@ impl<'w> Worker<'w> {
                 Ok(()) => batch.keep(start, end),
                 Err(violation) => made.rejections.push(Rejection { start, end, violation }),
             }
-            if batch.is_full() { batch.flush(plan, customers, block, group, &mut made) } else { Ok(()) }
+            if batch.is_full() { batch.flush(job, customers, block, rows, &mut made) } else { Ok(()) }
         })?;
-        batch.flush(plan, customers, block, group, &mut made)?;
+        batch.flush(job, customers, block, rows, &mut made)?;
         // Those whom the join rejects are known only after their batch.
         made.rejections.sort_by_key(|rejection| rejection.start);
-        made.group = group.finish(encoder)?;
         Ok(made)
     }
 }
@@ -160,14 +162,8 @@ impl<'b> Batch<'b> {
         self.kept.len() == BATCH
     }
 
-    fn flush(
-        &mut self,
-        plan: &Plan,
-        customers: &Customers,
-        block: &Block,
-        group: &mut GroupBuilder<'_>,
-        made: &mut Made,
-    ) -> Result<(), BlockFault> {
+    fn flush(&mut self, job: &Job<'_>, customers: &Customers, block: &Block, to: &mut Rows, made: &mut Made) -> Result<(), BlockFault> {
+        let plan = job.plan;
         let rows = &self.rows[..self.kept.len()];
         let mut scratch = [[0; 16]; BATCH];
         let keys: Vec<Option<&[u8]>> = rows.iter().zip(&mut scratch).map(|(row, scratch)| row.key_bytes(plan.join.left, scratch)).collect();
@@ -187,7 +183,7 @@ impl<'b> Batch<'b> {
             joined.push(Joined { row, offset: i64::try_from(offset).unwrap_or(i64::MAX), customer });
         }
         made.clean += joined.len() as u64;
-        group.extend(&joined)?;
+        to.extend(&joined, job.masker)?;
         self.kept.clear();
         Ok(())
     }

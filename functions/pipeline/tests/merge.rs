@@ -15,7 +15,7 @@ use pipeline::contract::Plan;
 use pipeline::csv::CsvError;
 use pipeline::ledger::Ledger;
 use pipeline::mask::Masker;
-use pipeline::merge::{Job, MergeError, Sinks};
+use pipeline::merge::{GROUP_BYTES, Job, MergeError, Sinks};
 use pipeline::split::{Format, Split, SplitFinder};
 use proptest::prelude::*;
 
@@ -38,10 +38,11 @@ struct Merged {
 struct Cut {
     split_bytes: u64,
     block_bytes: usize,
+    group_bytes: u64,
     threads: usize,
 }
 
-const WHOLE: Cut = Cut { split_bytes: u64::MAX, block_bytes: BLOCK_BYTES, threads: 1 };
+const WHOLE: Cut = Cut { split_bytes: u64::MAX, block_bytes: BLOCK_BYTES, group_bytes: GROUP_BYTES, threads: 1 };
 
 /// Gives a few bytes at a time, as a network does.
 struct Trickle<'b>(&'b [u8]);
@@ -70,6 +71,7 @@ fn merge_with(customers: &[u8], transactions: &[u8], cut: Cut) -> Result<Vec<Mer
             is_first: index == 0,
             threads: cut.threads,
             block_bytes: cut.block_bytes,
+            group_bytes: cut.group_bytes,
             ..Job::new(&plan, &masker, layout.format, split.start)
         };
         let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
@@ -383,12 +385,13 @@ proptest! {
         records in proptest::collection::vec(transaction(), 1..40),
         split_bytes in 1u64..2_000,
         block_bytes in 1usize..500,
+        group_bytes in 1u64..2_000,
         threads in 1usize..4,
         is_array: bool,
     ) {
         let source = if is_array { format!("[{}]", records.join(" ,\n")) } else { records.join("\n") };
         let whole = merge(source.as_bytes(), WHOLE).unwrap();
-        let parts = merge(source.as_bytes(), Cut { split_bytes, block_bytes, threads }).unwrap();
+        let parts = merge(source.as_bytes(), Cut { split_bytes, block_bytes, group_bytes, threads }).unwrap();
         let collect = |merged: &[Merged], pick: fn(&Merged) -> &Vec<u8>| merged.iter().flat_map(|m| rows(pick(m))).collect::<Vec<_>>();
         prop_assert_eq!(collect(&whole, |m| &m.clean), collect(&parts, |m| &m.clean));
         prop_assert_eq!(collect(&whole, |m| &m.quarantine), collect(&parts, |m| &m.quarantine));
@@ -401,11 +404,11 @@ proptest! {
 
     /// The number of threads changes no byte.
     #[test]
-    fn any_number_of_threads_gives_the_same_bytes(records in proptest::collection::vec(transaction(), 1..60), block_bytes in 1usize..1_000, is_array: bool) {
+    fn any_number_of_threads_gives_the_same_bytes(records in proptest::collection::vec(transaction(), 1..60), block_bytes in 1usize..1_000, group_bytes in 1u64..4_000, is_array: bool) {
         let source = if is_array { format!("[{}]", records.join(",")) } else { records.join("\n") };
-        let one = merge(source.as_bytes(), Cut { block_bytes, ..WHOLE }).unwrap();
+        let one = merge(source.as_bytes(), Cut { block_bytes, group_bytes, ..WHOLE }).unwrap();
         for threads in [2, 5] {
-            let other = merge(source.as_bytes(), Cut { block_bytes, threads, ..WHOLE }).unwrap();
+            let other = merge(source.as_bytes(), Cut { block_bytes, group_bytes, threads, ..WHOLE }).unwrap();
             prop_assert_eq!(&one[0].clean, &other[0].clean);
             prop_assert_eq!(&one[0].quarantine, &other[0].quarantine);
         }
