@@ -302,3 +302,39 @@ impl PlainTexts {
         self.starts.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::iter::repeat_n;
+
+    fn texts(column: &Column) -> Vec<String> {
+        let Values::Text(texts) = &column.values else { return Vec::new() };
+        let by_id = texts.ids.iter().map(|id| texts.dictionary.arena().get(*id));
+        by_id.chain(texts.plain.iter()).map(|text| String::from_utf8(text.to_vec()).unwrap()).collect()
+    }
+
+    /// Whichever of the blocks of a row group did without a dictionary, all texts stand in their order.
+    #[test]
+    fn blocks_of_texts_become_one_column() {
+        let distinct = |n: usize| (0..n).map(|i| format!("text {i}")).collect::<Vec<_>>();
+        let repeated = |n: usize| repeat_n("again".to_owned(), n).collect::<Vec<_>>();
+        let check = |blocks: &[Vec<String>], has_dictionary: bool| {
+            let mut whole = Column::new(Physical::Text, true);
+            for block in blocks {
+                let mut column = Column::new(Physical::Text, true);
+                column.extend(block.iter().map(|text| Value::Text(text)).chain([Value::Null])).unwrap();
+                whole.append(&column).unwrap();
+            }
+            assert_eq!(texts(&whole), blocks.concat());
+            whole.check(blocks.concat().len() + blocks.len()).unwrap();
+            let Values::Text(values) = &whole.values else { panic!("{whole:?}") };
+            assert_eq!(values.plain.is_empty(), has_dictionary, "{:?}", blocks.iter().map(Vec::len).collect::<Vec<_>>());
+        };
+        let (many, few) = (TRIAL + 10, 10);
+        check(&[repeated(many), distinct(few), repeated(few)], true);
+        check(&[distinct(few), distinct(many), repeated(many)], false);
+        check(&[distinct(many), distinct(many), Vec::new(), repeated(few)], false);
+        check(&[Vec::new(), Vec::new()], true);
+    }
+}

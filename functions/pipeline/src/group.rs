@@ -2,6 +2,7 @@
 
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescPtr;
 
 use crate::columns::{Column, Physical};
 use crate::contract::Plan;
@@ -23,6 +24,7 @@ pub struct GroupMaker<'p> {
     locals: Vec<u32>,
     /// By row, its customer as one of `locals`, or [`NULL`].
     who: Vec<u32>,
+    values: CustomerValues,
 }
 
 /// A row group and what it adds up to.
@@ -43,6 +45,7 @@ impl<'p> GroupMaker<'p> {
             selection: Selection::new(customers.len()),
             locals: Vec::new(),
             who: Vec::new(),
+            values: CustomerValues::default(),
         }
     }
 
@@ -55,6 +58,7 @@ impl<'p> GroupMaker<'p> {
         self.who.clear();
         self.who.extend(collected.customers.iter().map(|customer| self.selection.rank(*customer)));
 
+        let mut values = std::mem::take(&mut self.values);
         let mut chunks = Vec::with_capacity(self.schema.columns.len());
         let mut sums = Vec::with_capacity(self.summed.len());
         let mut descrs = self.schema.columns.iter();
@@ -72,8 +76,9 @@ impl<'p> GroupMaker<'p> {
                     (encoder.dictionary(descr, &dictionary, &ids, &keys.present, rows, text_statistics(texts))?, Some(0))
                 }
                 Collected::Customers(index) => {
-                    let values = self.customer_values(*index);
-                    (values.chunk(encoder, descr, rows)?, values.sum)
+                    let (statistics, sum) = self.customer_values(*index, &mut values);
+                    let physical = self.customers.columns()[*index].physical;
+                    (values.chunk(physical, encoder, descr, rows, statistics)?, sum)
                 }
                 Collected::Matched => (encoder.column(descr, &matched, rows)?, Some(0)),
             };
@@ -90,6 +95,7 @@ impl<'p> GroupMaker<'p> {
                 _ => encoder.column(descr, &matched, rows)?,
             });
         }
+        self.values = values;
         Ok(Group { chunks, matched: matched_rows, sums })
     }
 
@@ -113,45 +119,53 @@ impl<'p> GroupMaker<'p> {
         (dictionary, ids)
     }
 
-    fn customer_values(&self, index: usize) -> CustomerValues {
+    /// Fills `values` with a customers' column: what each row's customer has there.
+    fn customer_values(&self, index: usize, values: &mut CustomerValues) -> (Statistics, Option<i128>) {
         let column = &self.customers.columns()[index];
-        let dictionary = self.local_dictionary(index, column);
-        let mut present = vec![false; self.who.len()];
-        let mut ids = vec![0; self.who.len()];
-        let mut values = 0;
-        for (local, present) in self.who.iter().zip(&mut present) {
-            let id = dictionary.of_local.get(*local as usize).copied().unwrap_or(NULL);
+        self.local_dictionary(index, column, values);
+        let CustomerValues { entries, of_local, dictionary, ids, present, .. } = values;
+        present.clear();
+        present.resize(self.who.len(), false);
+        ids.clear();
+        ids.resize(self.who.len(), 0);
+        let mut count = 0;
+        for (local, present) in self.who.iter().zip(present.iter_mut()) {
+            let id = of_local.get(*local as usize).copied().unwrap_or(NULL);
             // Written in any case and kept if it is a value: a branch here would be a guess for every row.
-            ids[values] = id;
+            ids[count] = id;
             *present = id != NULL;
-            values += usize::from(*present);
+            count += usize::from(*present);
         }
-        ids.truncate(values);
+        ids.truncate(count);
         let is_number = !matches!(column.physical, Physical::Text | Physical::Boolean | Physical::Double);
-        let values: Vec<i128> = match is_number {
-            true => dictionary.entries.iter().filter_map(|id| exact_number(column.dictionary.get(*id), column.physical)).collect(),
+        let numbers: Vec<i128> = match is_number {
+            true => entries.iter().filter_map(|id| exact_number(column.dictionary.get(*id), column.physical)).collect(),
             false => Vec::new(),
         };
         let is_summed = self.summed[column.target];
-        let sum = if is_summed { ids.iter().try_fold(0i128, |sum, id| sum.checked_add(values[*id as usize])) } else { Some(0) };
-        let mut plain = Dictionary::default();
-        for id in &dictionary.entries {
+        let sum = if is_summed { ids.iter().try_fold(0i128, |sum, id| sum.checked_add(numbers[*id as usize])) } else { Some(0) };
+        dictionary.clear();
+        for id in entries.iter() {
             let value = column.dictionary.get(*id);
-            if column.physical == Physical::Text { plain.push_text(value) } else { plain.push_plain(value) }
+            if column.physical == Physical::Text { dictionary.push_text(value) } else { dictionary.push_plain(value) }
         }
-        let entries = || dictionary.entries.iter().map(|id| column.dictionary.get(*id));
+        let values = entries.iter().map(|id| column.dictionary.get(*id));
         let statistics = match column.physical {
-            Physical::Text => text_statistics(entries()),
-            physical => number_statistics(physical, entries(), &values),
+            Physical::Text => text_statistics(values),
+            physical => number_statistics(physical, values, &numbers),
         };
-        CustomerValues { physical: column.physical, dictionary: plain, ids, present, statistics, sum }
+        (statistics, sum)
     }
 
     /// The values of one column that the customers of this group have, numbered anew.
-    fn local_dictionary(&self, index: usize, column: &CustomerColumn) -> LocalDictionary {
-        let mut entries = Vec::new();
-        let mut of_local = Vec::with_capacity(self.locals.len());
-        let mut seen = if column.is_distinct { Vec::new() } else { vec![NULL; column.dictionary.len()] };
+    fn local_dictionary(&self, index: usize, column: &CustomerColumn, values: &mut CustomerValues) {
+        let CustomerValues { entries, of_local, seen, .. } = values;
+        entries.clear();
+        of_local.clear();
+        seen.clear();
+        if !column.is_distinct {
+            seen.resize(column.dictionary.len(), NULL);
+        }
         for customer in &self.locals {
             let id = self.customers.row(*customer)[index];
             if id == NULL {
@@ -173,35 +187,39 @@ impl<'p> GroupMaker<'p> {
             }
             of_local.push(number);
         }
-        LocalDictionary { entries, of_local }
     }
 }
 
-struct LocalDictionary {
+/// One customers' column of a row group; memory that each of them uses in turn.
+#[derive(Debug, Default)]
+struct CustomerValues {
     /// Numbers into the column's own dictionary.
     entries: Vec<u32>,
     /// By local customer, a place in `entries`, or [`NULL`].
     of_local: Vec<u32>,
-}
-
-struct CustomerValues {
-    physical: Physical,
+    /// By number in the column's own dictionary, its place in `entries`, or [`NULL`].
+    seen: Vec<u32>,
     dictionary: Dictionary,
     ids: Vec<u32>,
     present: Vec<bool>,
-    statistics: Statistics,
-    sum: Option<i128>,
 }
 
 impl CustomerValues {
-    fn chunk(&self, encoder: &mut Encoder, descr: &parquet::schema::types::ColumnDescPtr, rows: usize) -> Result<Chunk, ParquetError> {
-        if self.physical == Physical::Boolean {
+    fn chunk(
+        &self,
+        physical: Physical,
+        encoder: &mut Encoder,
+        descr: &ColumnDescPtr,
+        rows: usize,
+        statistics: Statistics,
+    ) -> Result<Chunk, ParquetError> {
+        if physical == Physical::Boolean {
             // The format has no dictionary of booleans.
             let values = self.ids.iter().map(|id| self.dictionary.bytes[*id as usize] != 0).collect();
             let column = Column::of_flags(values, self.present.clone());
             return encoder.column(descr, &column, rows);
         }
-        encoder.dictionary(descr, &self.dictionary, &self.ids, &self.present, rows, self.statistics.clone())
+        encoder.dictionary(descr, &self.dictionary, &self.ids, &self.present, rows, statistics)
     }
 }
 

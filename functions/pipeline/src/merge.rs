@@ -66,8 +66,9 @@ pub struct Job<'j> {
     pub group_bytes: u64,
 }
 
-/// About 130,000 rows, as the usual readers of Parquet want them; what waits for its row group is a third of that.
-pub const GROUP_BYTES: u64 = 32 * 1024 * 1024;
+/// What waits for its row group is a third of that, up to three times a thread. Twice as many bytes take 4 % less CPU where each customer
+/// comes often, and 30 to 45 MiB more (measured 2026-11, two threads, 1,000,000 and 10,000,000 rows).
+pub const GROUP_BYTES: u64 = 16 * 1024 * 1024;
 
 impl<'j> Job<'j> {
     /// A split, or the whole of an NDJSON source, on one thread.

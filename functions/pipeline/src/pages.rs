@@ -456,3 +456,31 @@ fn count(length: usize) -> Result<u32, ParquetError> {
 fn signed(number: u64) -> Result<i64, ParquetError> {
     i64::try_from(number).map_err(|e| ParquetError::External(Box::new(e)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However short the way, a text stands there with its length, and nothing behind it.
+        #[test]
+        fn a_plain_text_is_its_length_and_itself(texts in proptest::collection::vec("[a-c\\x00é]{0,24}", 0..20)) {
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            for text in &texts {
+                push_plain(text.as_bytes(), &mut out);
+                expected.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
+                expected.extend_from_slice(text.as_bytes());
+            }
+            prop_assert_eq!(out, expected);
+        }
+
+        /// The range is that of the texts themselves, also where their first bytes are the same or they are empty.
+        #[test]
+        fn the_range_of_texts_is_exact(texts in proptest::collection::vec("(abcdefg)?[ab\\x00]{0,10}", 0..30)) {
+            let found = text_statistics(texts.iter().map(|text| text.as_bytes()));
+            let sorted: std::collections::BTreeSet<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+            prop_assert_eq!((found.min_bytes_opt(), found.max_bytes_opt()), (sorted.first().copied(), sorted.last().copied()));
+        }
+    }
+}
