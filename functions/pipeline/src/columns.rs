@@ -310,8 +310,12 @@ mod tests {
 
     fn texts(column: &Column) -> Vec<String> {
         let Values::Text(texts) = &column.values else { return Vec::new() };
-        let by_id = texts.ids.iter().map(|id| texts.dictionary.arena().get(*id));
-        by_id.chain(texts.plain.iter()).map(|text| String::from_utf8(text.to_vec()).unwrap()).collect()
+        // As they are encoded: by the dictionary, or without it.
+        let shown = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap();
+        match texts.plain.is_empty() {
+            true => texts.ids.iter().map(|id| shown(texts.dictionary.arena().get(*id))).collect(),
+            false => texts.plain.iter().map(shown).collect(),
+        }
     }
 
     /// Whichever of the blocks of a row group did without a dictionary, all texts stand in their order.
