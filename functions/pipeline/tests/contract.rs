@@ -132,6 +132,10 @@ fn short_forms_have_defaults() {
     assert_eq!(kind("timestamp"), Type::Timestamp { has_zone: true });
     assert_eq!(kind("object"), Type::Super);
     assert_eq!(kind("array"), Type::Super);
+    // A SUPER holds JSON of any shape.
+    for logical in ["object", "array", "string", "number", "integer", "boolean"] {
+        assert_eq!(kind(&format!("{logical}\n        physicalType: SUPER")), Type::Super);
+    }
 }
 
 #[test]

@@ -102,9 +102,15 @@ impl Compiler<'_> {
                     continue;
                 }
                 (Some(text), None) => self.bound(inclusive, text, kind),
-                (None, Some(text)) => self.bound(exclusive, text, kind).map(|bound| match bound {
-                    Bound::Exact(n) => Bound::Exact(n + step),
-                    Bound::Double(x) => Bound::Double(if step > 0 { x.next_up() } else { x.next_down() }),
+                (None, Some(text)) => self.bound(exclusive, text, kind).map(|bound| {
+                    let inside = match bound {
+                        Bound::Exact(n) => Bound::Exact(n + step),
+                        Bound::Double(x) => Bound::Double(if step > 0 { x.next_up() } else { x.next_down() }),
+                    };
+                    if !is_value(inside, kind) {
+                        self.faults.at(text, format!("no value of {kind} lies inside {exclusive} {}", text.value));
+                    }
+                    inside
                 }),
                 (None, None) => None,
             };
@@ -367,6 +373,13 @@ fn can_come_out(text: &str, column: &Column) -> Result<(), String> {
         None => Err("the cleaning makes it null".to_owned()),
         Some(other) if other != text => Err(format!("the cleaning makes it `{other}`")),
         Some(_) => check_text(column, text).map_err(|rule| format!("it breaks the column's rule {}", rule.name())),
+    }
+}
+
+fn is_value(bound: Bound, kind: Type) -> bool {
+    match bound {
+        Bound::Exact(n) => parse::value(&kind.show(n), Written::Text, kind, 0).is_ok(),
+        Bound::Double(x) => x.is_finite(),
     }
 }
 

@@ -178,9 +178,12 @@ impl Quality {
         for (name, value) in arguments {
             match name.value.as_str() {
                 "validValues" => {
-                    let values = reader.list(value, "`validValues`").unwrap_or_default().iter();
+                    let values = reader.list(value, "`validValues`");
+                    if values.is_some_and(<[Node]>::is_empty) {
+                        reader.faults.at(name, "validValues is empty, so no value would be valid");
+                    }
                     // A null among the values says that null is valid, which `required` decides.
-                    let values = values.filter(|value| !matches!(value.value, Value::Null));
+                    let values = values.unwrap_or_default().iter().filter(|value| !matches!(value.value, Value::Null));
                     rule.valid_values = Some(values.filter_map(|value| reader.single(value, "an item of `validValues`")).collect());
                 }
                 "pattern" => rule.pattern = reader.single(value, "`pattern`"),

@@ -9,6 +9,10 @@ use crate::types::Type;
 /// Names PostgreSQL and Redshift keep for themselves in every table.
 const SYSTEM_COLUMNS: [&str; 8] = ["oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "deletexid"];
 
+/// Redshift's 1,600 columns a table, less `_run_id`, `_source_uri`, `_source_offset` and `_loaded_at`.
+/// Source: "Quotas and limits in Amazon Redshift", Amazon Redshift Management Guide.
+const MAX_COLUMNS: usize = 1_596;
+
 impl Compiler<'_> {
     pub(super) fn target(
         &mut self,
@@ -22,6 +26,12 @@ impl Compiler<'_> {
         let (schema, table) = physical.value.split_once('.').unwrap_or(("public", &physical.value));
         for name in [schema, table] {
             self.identifier(physical, name);
+        }
+        if schema == "crosstally" {
+            self.faults.at(physical, "the schema `crosstally` is kept for the pipeline's own tables");
+        }
+        if object.properties.len() > MAX_COLUMNS {
+            self.faults.at(&object.name, format!("a table has at most {MAX_COLUMNS} columns beside the pipeline's own"));
         }
         let mut columns = Vec::with_capacity(object.properties.len());
         for property in &object.properties {

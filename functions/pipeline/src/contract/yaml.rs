@@ -50,6 +50,8 @@ pub(super) fn read(source: &str, faults: &mut Collector) -> Result<Node, Faults>
         let message = e.without_snippet().to_string();
         let what = message.lines().find(|l| !l.trim().is_empty()).unwrap_or("not readable");
         let what = what.rsplit_once(" at line ").map_or(what, |(what, _)| what);
+        // What follows a semicolon is for those who call the library.
+        let what = what.split(';').next().unwrap_or(what);
         Faults(vec![Fault { line, message: format!("not readable as YAML: {what}") }])
     })?;
     doubles(&root, faults);

@@ -14,6 +14,7 @@ fn refused(contract: &str, line: u64, expected: &str) {
 fn refuses_a_document_with_the_line() {
     refused("a: [1, 2", 1, "not readable as YAML: unclosed bracket");
     refused(&"[".repeat(1_000), 1, "not readable as YAML");
+    refused("a: 1\n---\nb: 2\n", 3, "not readable as YAML: multiple YAML documents detected");
     refused("just some text", 1, "the contract is a map, not a single value");
     refused("", 1, "the contract is a map, not nothing");
     refused("apiVersion: v3.1.0\nkind: DataContract\n", 1, "the contract has no `version`");
@@ -60,6 +61,9 @@ fn refuses_a_rule_with_the_line() {
     refused(&options("INT", "minimum: 5, maximum: 3"), 10, "no value lies between minimum 5 and maximum 3");
     refused(&options("INT", "exclusiveMinimum: 5, maximum: 5"), 10, "no value lies between");
     refused(&options("INT", "minimum: 5, exclusiveMinimum: 5"), 10, "minimum and exclusiveMinimum cannot both hold");
+    refused(&options("SMALLINT", "exclusiveMinimum: 32767"), 10, "no value of SMALLINT lies inside exclusiveMinimum 32767");
+    refused(&options("DATE", "exclusiveMaximum: 0001-01-01"), 10, "no value of DATE lies inside");
+    refused(&options("DOUBLE", "exclusiveMaximum: -1.7976931348623157e308"), 10, "no value of DOUBLE PRECISION lies inside");
     refused(&options("INT", "minimum: 5, exclusiveMinimum: true"), 10, "cannot both hold");
     refused(&options("INT", "multipleOf: 5"), 10, "logicalTypeOptions `multipleOf` is not enforced");
     refused(&options("TIMESTAMP", "timezone: true"), 10, "write physicalType TIMESTAMPTZ or TIMESTAMP");
@@ -81,6 +85,7 @@ fn refuses_a_rule_with_the_line() {
     let values = "arguments: {validValues: [a, B]}";
     refused(&quality("VARCHAR(9)", &format!("metric: invalidValues, {values}, mustBeLessThan: 5")), 11, "only with mustBe: 0");
     refused(&quality("VARCHAR(9)", &format!("metric: invalidValues, {values}")), 11, "only with mustBe: 0");
+    refused(&quality("INT", "metric: invalidValues, arguments: {validValues: []}, mustBe: 0"), 11, "validValues is empty");
     refused(&quality("VARCHAR(9)", "metric: invalidValues, mustBe: 0"), 11, "needs the arguments validValues, pattern or both");
     refused(&quality("VARCHAR(9)", "metric: duplicateValues, mustBe: 0"), 11, "the metric `duplicateValues` is not enforced on a source");
     refused(&quality("VARCHAR(9)", "metric: nullValues, mustBe: 0"), 11, "write required: true");
@@ -192,9 +197,17 @@ fn refuses_keys_joins_and_targets_with_the_line() {
     check(", transformSourceObjects: [left.v]", "", 17, "target column `v` needs exactly one transformSourceObjects entry");
     check("[left.v]", "[left.v, left.id]", 17, "needs exactly one transformSourceObjects entry");
     check("name: v, transform", "name: \"v; drop\", transform", 17, "is no table or column name");
+    check(
+        "name: target",
+        "name: target\n    physicalName: crosstally.ledger",
+        14,
+        "the schema `crosstally` is kept for the pipeline's own",
+    );
     check("name: v, transform", "name: _v, transform", 17, "kept for the pipeline's own columns");
     check("name: v, transform", "name: ctid, transform", 17, "`ctid` is a name the warehouse keeps for itself");
     check("name: v, transform", "name: id, transform", 17, "target column `id` stands twice");
+    let many: String = (0..1_600).map(|n| format!("      - {{name: v{n}, transformSourceObjects: [left.v]}}\n")).collect();
+    refused(&format!("{good}{many}"), 13, "a table has at most 1596 columns");
     check(
         "name: v, transform",
         "name: v, required: true, transform",
