@@ -8,6 +8,7 @@ mod odcs;
 mod path;
 mod pattern;
 mod target;
+mod yaml;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

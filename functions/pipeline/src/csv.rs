@@ -1,6 +1,6 @@
 //! CSV records with their own text and offset, and the guards that the csv crate does not have.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder};
@@ -55,23 +55,7 @@ impl<R: Read> CsvReader<R> {
         let end = reader.position().byte();
         let (start, text) = reader.get_ref().record(0, end);
         check_quotes(text, start + lead)?;
-        if let Some(name) = header.iter().find(|name| std::str::from_utf8(name).is_err()) {
-            let name = String::from_utf8_lossy(name).into_owned();
-            return Err(Malformed::new(0, format!("the header's `{name}` is not UTF-8: {NOT_UTF8}")).into());
-        }
-        let names: Vec<Cow<'_, str>> = header.iter().map(|name| String::from_utf8_lossy(name.trim_ascii())).collect();
-        for (index, name) in names.iter().enumerate() {
-            if names[..index].contains(name) {
-                return Err(Malformed::new(0, format!("the header has `{name}` twice")).into());
-            }
-        }
-        let positions: Vec<_> = wanted.iter().map(|field| names.iter().position(|name| name == field)).collect();
-        for ((field, position), required) in wanted.iter().zip(&positions).zip(required) {
-            if position.is_none() && *required {
-                let found = names.join(", ");
-                return Err(Malformed::new(0, format!("the header has no `{field}`, which the contract requires; it has: {found}")).into());
-            }
-        }
+        let positions = positions(&header, wanted, required)?;
         Ok(Self {
             width: header.len(),
             reader,
@@ -122,6 +106,39 @@ impl<R: Read> CsvReader<R> {
 }
 
 const NOT_UTF8: &str = "it looks like Latin-1 (ISO-8859-1 or Windows-1252): save the file as UTF-8";
+
+/// The wanted fields' places in the header.
+fn positions(header: &ByteRecord, wanted: &[String], required: &[bool]) -> Result<Vec<Option<usize>>, Malformed> {
+    let malformed = |what: String| Err(Malformed::new(0, what));
+    if header.is_empty() {
+        return malformed("the file is empty: it begins with a header".to_owned());
+    }
+    if header.iter().any(|name| name.contains(&0)) {
+        return malformed("the header holds a NUL: it is no text, or UTF-16 without its mark: save the file as UTF-8".to_owned());
+    }
+    let mut places = HashMap::with_capacity(header.len());
+    for (index, name) in header.iter().enumerate() {
+        match std::str::from_utf8(name.trim_ascii()) {
+            Err(_) => return malformed(format!("the header's `{}` is not UTF-8: {NOT_UTF8}", shown(name))),
+            Ok("") if places.contains_key("") => return malformed("the header has two columns without a name".to_owned()),
+            Ok(name) if places.contains_key(name) => return malformed(format!("the header has `{}` twice", shown(name.as_bytes()))),
+            Ok(name) => _ = places.insert(name, index),
+        }
+    }
+    let positions: Vec<_> = wanted.iter().map(|field| places.get(field.as_str()).copied()).collect();
+    match wanted.iter().zip(&positions).zip(required).find(|((_, position), required)| position.is_none() && **required) {
+        Some(((field, _), _)) => {
+            let found = header.iter().take(20).map(|name| shown(name.trim_ascii())).collect::<Vec<_>>().join(", ");
+            malformed(format!("the header has no `{field}`, which the contract requires; it has: {found}"))
+        }
+        None => Ok(positions),
+    }
+}
+
+/// As much of a name as a message needs: it may be as long as a record.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).chars().take(64).collect()
+}
 
 fn fields<'r>(record: &'r ByteRecord, positions: &[Option<usize>]) -> Result<Fields<'r>, Rule> {
     let field = |position: &Option<usize>| match position.and_then(|p| record.get(p)) {
@@ -233,6 +250,31 @@ fn check_quotes(record: &[u8], offset: u64) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_is_what_the_contract_wants_or_refused() {
+        let check = |names: &[&[u8]], expected: Result<&[Option<usize>], &str>| {
+            let found = positions(&ByteRecord::from(names.to_vec()), &["id".into(), "city".into()], &[true, false]);
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{names:?}"),
+                (Err(found), Err(expected)) => assert!(found.what.contains(expected) && found.what.len() < 3_000, "{names:?}: {found}"),
+                (found, _) => panic!("{names:?}: {found:?}"),
+            }
+        };
+        check(&[b"city", b" id "], Ok(&[Some(1), Some(0)]));
+        check(&[b"id", b"City"], Ok(&[Some(0), None]));
+        check(&[b"city", b"ID"], Err("no `id`, which the contract requires; it has: city, ID"));
+        check(&[b"id;city"], Err("it has: id;city"));
+        check(&[b"id", b"x", b"x"], Err("`x` twice"));
+        check(&[b"id", b"", b" "], Err("two columns without a name"));
+        check(&[b"id", b"gr\xF6\xDFe"], Err("`gr\u{FFFD}\u{FFFD}e` is not UTF-8"));
+        check(&[b"\0i\0d\0"], Err("UTF-16 without its mark"));
+        check(&[b"\x1F\x8B\x08\0"], Err("no text"));
+        check(&[], Err("the file is empty"));
+        check(&[&[b'x'; 1 << 20]], Err("no `id`"));
+        let many: Vec<String> = (0..200_000).map(|n| format!("c{n}")).collect();
+        check(&many.iter().map(String::as_bytes).collect::<Vec<_>>(), Err("it has: c0, c1"));
+    }
 
     #[test]
     fn quotes_that_would_swallow_rows_are_refused() {

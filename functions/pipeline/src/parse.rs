@@ -6,6 +6,8 @@ mod tests;
 
 pub use json::compact_json;
 
+use std::ops::Range;
+
 use crate::decimal::{Decimal, fits};
 use crate::types::{Type, Value};
 
@@ -35,7 +37,8 @@ pub fn value(text: &str, written: Written, kind: Type, zone_offset_seconds: i32)
         Type::Timestamp { has_zone: true } => timestamp(text.as_bytes(), zone_offset_seconds).map(Value::Timestamp),
         // The clock on the wall in the contract's zone: as written, or what it showed at the instant written.
         Type::Timestamp { has_zone: false } => timestamp(text.as_bytes(), zone_offset_seconds)
-            .and_then(|micros| micros.checked_add(i64::from(zone_offset_seconds) * 1_000_000))
+            .map(|micros| micros + i64::from(zone_offset_seconds) * 1_000_000)
+            .filter(|micros| INSTANTS.contains(&micros.div_euclid(1_000_000)))
             .map(Value::Timestamp),
     };
     read.ok_or(Unreadable)
@@ -215,6 +218,10 @@ fn days(year: i32, month: i32, day: i32) -> Option<i32> {
     (year >= 1 && (1..=days_in_month).contains(&day)).then(|| days_from_civil(year, month, day))
 }
 
+/// Seconds from 0001-01-01T00:00:00Z up to the end of 9999. An offset can lead out of the years that can be written, and into those
+/// that drivers of the warehouse cannot read.
+const INSTANTS: Range<i64> = -62_135_596_800..253_402_300_800;
+
 /// RFC 3339 with any offset, or `YYYY-MM-DD HH:MM:SS[.ffffff]` in the given zone; as microseconds since the epoch, UTC.
 ///
 /// Digits past the microsecond must be zeros, since a rounded instant would be another instant.
@@ -237,7 +244,7 @@ pub fn timestamp(text: &[u8], zone_offset_seconds: i32) -> Option<i64> {
         _ => i64::from(offset_seconds(zone)?),
     };
     let seconds = days * 86_400 + i64::from(hour * 3_600 + minute * 60 + second) - offset_seconds;
-    Some(seconds * 1_000_000 + micros)
+    INSTANTS.contains(&seconds).then_some(seconds * 1_000_000 + micros)
 }
 
 /// Reads digits at fixed places, and asks once for all of them whether they were digits.

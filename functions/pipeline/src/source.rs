@@ -46,7 +46,7 @@ pub enum Encoding {
 /// Most bytes that a compressed file may grow to: a few bytes of gzip can stand for gigabytes.
 pub const MAX_INFLATED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
+pub(crate) const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
 
 /// Opens a text file as UTF-8 without its mark: gzip is inflated and UTF-16 is decoded, each known by its first bytes.
 ///
@@ -190,6 +190,22 @@ pub fn quarantined_text(record: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+
+    /// A bomb: a thousand bytes for each one.
+    #[test]
+    fn gzip_is_inflated_up_to_its_limit() {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        bomb.write_all(&vec![b'x'; 1 << 20]).unwrap();
+        let bomb = bomb.finish().unwrap();
+        let inflate = |left: u64| {
+            let file = Peeked::new(bomb.as_slice()).unwrap();
+            io::copy(&mut Inflated { decoder: MultiGzDecoder::new(file), left }, &mut io::sink())
+        };
+        assert_eq!(inflate(1 << 20).unwrap(), 1 << 20);
+        let error = inflate((1 << 20) - 1).unwrap_err();
+        assert!(error.to_string().contains("inflates to more than 4 GiB"), "{error}");
+    }
 
     #[test]
     fn quarantined_text_fits_the_warehouse() {

@@ -6,7 +6,7 @@
 use memchr::{memchr, memchr2, memchr3};
 use serde::{Deserialize, Serialize};
 
-use crate::source::{MAX_RECORD_BYTES, Malformed, UTF8_BOM, is_utf16};
+use crate::source::{GZIP_MAGIC, MAX_RECORD_BYTES, Malformed, UTF8_BOM, is_utf16};
 
 /// How the records of a JSON source are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,11 +154,14 @@ impl Scanner {
         if is_utf16(lead) {
             return Err(Malformed::new(0, "the source is UTF-16: store it as UTF-8"));
         }
+        if lead == GZIP_MAGIC {
+            return Err(Malformed::new(0, "the source is gzip: store it unpacked, since its records are read where they lie"));
+        }
         if lead == UTF8_BOM {
             self.state = State::Start;
             return Ok(at + 1);
         }
-        if UTF8_BOM.starts_with(lead) || matches!(lead, [0xFE | 0xFF]) {
+        if UTF8_BOM.starts_with(lead) || matches!(lead, [0xFE | 0xFF | 0x1F]) {
             return Ok(at + 1);
         }
         if length == 0 {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::compile::{Compiler, named, names};
-use super::odcs::{CustomProperty, Given, Property, Quality, Step, Text};
+use super::odcs::{CustomProperty, Given, Property, Quality, Step};
+use super::yaml::Text;
 use super::{Allowed, Column, Mask, OnViolation, Path, TextFormat, Verb, pattern};
 use crate::parse::{self, Written};
 use crate::rule::{check_bounds, check_text};
@@ -38,6 +39,7 @@ impl Compiler<'_> {
             on_violation: OnViolation::default(),
             mask: None,
         };
+        self.unique(property.custom_properties.iter().map(|c| (&c.property, &c.property.value)), "customProperty");
         for custom in &property.custom_properties {
             self.column_property(custom, &mut column);
         }
@@ -100,9 +102,15 @@ impl Compiler<'_> {
                     continue;
                 }
                 (Some(text), None) => self.bound(inclusive, text, kind),
-                (None, Some(text)) => self.bound(exclusive, text, kind).map(|bound| match bound {
-                    Bound::Exact(n) => Bound::Exact(n + step),
-                    Bound::Double(x) => Bound::Double(if step > 0 { x.next_up() } else { x.next_down() }),
+                (None, Some(text)) => self.bound(exclusive, text, kind).map(|bound| {
+                    let inside = match bound {
+                        Bound::Exact(n) => Bound::Exact(n + step),
+                        Bound::Double(x) => Bound::Double(if step > 0 { x.next_up() } else { x.next_down() }),
+                    };
+                    if !is_value(inside, kind) {
+                        self.faults.at(text, format!("no value of {kind} lies inside {exclusive} {}", text.value));
+                    }
+                    inside
                 }),
                 (None, None) => None,
             };
@@ -227,7 +235,7 @@ impl Compiler<'_> {
     }
 
     fn invalid_values(&mut self, metric: &Text, rule: &Quality, column: &mut Column) {
-        let (values, pattern) = rule.arguments.as_ref().map_or((None, None), |a| (a.valid_values.as_ref(), a.pattern.as_ref()));
+        let (values, pattern) = (rule.valid_values.as_ref(), rule.pattern.as_ref());
         if values.is_none() && pattern.is_none() {
             self.faults.at(metric, "invalidValues needs the arguments validValues, pattern or both");
         }
@@ -238,19 +246,17 @@ impl Compiler<'_> {
             Some(text) => self.pattern(text, column),
             None => {}
         }
-        // A null among the values says that null is valid, which `required` decides.
         let Some(values) = values else { return };
         if column.allowed.is_some() {
             return self.faults.at(metric, "a second list of validValues for one column");
         }
-        let values = values.iter().flatten();
         if is_text {
-            for text in values.clone() {
+            for text in values {
                 if let Err(why) = can_come_out(&text.value, column) {
                     self.faults.at(text, format!("validValues `{}` can never occur: {why}", text.value));
                 }
             }
-            column.allowed = Some(Allowed::Texts(values.map(|text| text.value.clone()).collect()));
+            column.allowed = Some(Allowed::Texts(values.iter().map(|text| text.value.clone()).collect()));
             return;
         }
         if matches!(column.kind, Type::Double | Type::Boolean | Type::Super) {
@@ -268,15 +274,15 @@ impl Compiler<'_> {
 
     /// What the standard can say and Crosstally does not do must not look as if it did.
     fn unsupported(&mut self, property: &Property, kind: Type, side: Side, column: &Column) {
-        for (name, line) in &property.logical_type_options.others {
-            let instead = match name.as_str() {
+        for name in &property.logical_type_options.others {
+            let instead = match name.value.as_str() {
                 "timezone" | "defaultTimezone" => {
                     "write physicalType TIMESTAMPTZ or TIMESTAMP, and the contract's customProperty timezone for instants that name none"
                 }
                 "enum" => "write quality: [{metric: invalidValues, arguments: {validValues: [...]}, mustBe: 0}]",
                 _ => "known are minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, format",
             };
-            self.faults.line(*line, format!("logicalTypeOptions `{name}` is not enforced: {instead}"));
+            self.faults.at(name, format!("logicalTypeOptions `{}` is not enforced: {instead}", name.value));
         }
         if column.required && column.on_violation == OnViolation::Null {
             self.faults.at(&property.name, format!("`{}` is required, so onViolation cannot be null", column.name));
@@ -367,6 +373,13 @@ fn can_come_out(text: &str, column: &Column) -> Result<(), String> {
         None => Err("the cleaning makes it null".to_owned()),
         Some(other) if other != text => Err(format!("the cleaning makes it `{other}`")),
         Some(_) => check_text(column, text).map_err(|rule| format!("it breaks the column's rule {}", rule.name())),
+    }
+}
+
+fn is_value(bound: Bound, kind: Type) -> bool {
+    match bound {
+        Bound::Exact(n) => parse::value(&kind.show(n), Written::Text, kind, 0).is_ok(),
+        Bound::Double(x) => x.is_finite(),
     }
 }
 

@@ -6,18 +6,20 @@ use std::fmt::Display;
 use sha2::{Digest, Sha256};
 
 use super::column::Side;
-use super::odcs::{self, CustomProperty, Document, Given, Object, Text};
-use super::{Fault, Faults, Gates, Join, Plan, Source, Unmatched, fields};
+use super::fields::Reader;
+use super::odcs::{self, CustomProperty, Document, Given, Object};
+use super::yaml::{self, Text};
+use super::{Fault, Faults, Gates, Join, Plan, Source, Unmatched};
 use crate::manifest::hex;
 use crate::parse;
 use crate::types::Type;
 
 pub(super) fn compile(bytes: &[u8]) -> Result<Plan, Faults> {
     let text = utf8(bytes)?;
-    let document = read(text)?;
     let mut faults = Collector::default();
-    fields::check(text, &mut faults);
-    let plan = Compiler { faults: &mut faults, zone_offset_seconds: 0 }.plan(&document, bytes);
+    let root = yaml::read(text, &mut faults)?;
+    let document = Document::read(&mut Reader { source: text, faults: &mut faults }, &root);
+    let plan = document.and_then(|document| Compiler { faults: &mut faults, zone_offset_seconds: 0 }.plan(&document, bytes));
     match plan {
         Some(plan) if faults.0.is_empty() => Ok(plan),
         _ => Err(faults.finish()),
@@ -28,17 +30,6 @@ fn utf8(bytes: &[u8]) -> Result<&str, Faults> {
     std::str::from_utf8(bytes).map_err(|e| {
         let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64 + 1;
         Faults(vec![Fault { line, message: "the contract is not UTF-8 text".to_owned() }])
-    })
-}
-
-fn read(text: &str) -> Result<Document, Faults> {
-    serde_saphyr::from_str(text).map_err(|e| {
-        let line = e.location().map_or(1, |l| l.line());
-        // The library's message repeats the place and draws the lines around it: its first line says what is wrong.
-        let message = e.without_snippet().to_string();
-        let what = message.lines().find(|l| !l.trim().is_empty()).unwrap_or("not readable");
-        let what = what.rsplit_once(" at line ").map_or(what, |(what, _)| what);
-        Faults(vec![Fault { line, message: format!("not an ODCS contract in YAML: {what}") }])
     })
 }
 
@@ -67,26 +58,25 @@ pub(super) struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn plan(&mut self, document: &Document, bytes: &[u8]) -> Option<Plan> {
-        if !document.api_version.value.starts_with("v3.") {
-            self.faults.at(&document.api_version, format!("apiVersion `{}` is not supported: write v3.1.0", document.api_version.value));
+        let is_legible = self.faults.0.is_empty();
+        if let Some(version) = document.api_version.as_ref().filter(|version| !version.value.starts_with("v3.")) {
+            self.faults.at(version, format!("apiVersion `{}` is not supported: write v3.1.0", version.value));
         }
-        if document.kind.value != "DataContract" {
-            self.faults.at(&document.kind, format!("kind `{}` is not DataContract", document.kind.value));
+        if let Some(kind) = document.kind.as_ref().filter(|kind| kind.value != "DataContract") {
+            self.faults.at(kind, format!("kind `{}` is not DataContract", kind.value));
         }
         let gates = self.contract_properties(&document.custom_properties);
         self.unique(document.schema.iter().map(|o| (&o.name, &o.name.value)), "schema object");
 
-        let (target, join) = self.target_object(document)?;
-        let left = self.object(document, target, &join.left, "left");
-        let right = self.object(document, target, &join.right, "right");
-        let (left, right) = (left?, right?);
-        let transactions = self.source(left, Side::Json);
-        let customers = self.source(right, Side::Csv);
-        let join = self.join(target, join, &transactions, &customers);
+        let (target, join) = self.target_object(document, is_legible)?;
+        let left = self.object(document, join.left.as_ref(), "left").map(|object| (object, self.source(object, Side::Json)));
+        let right = self.object(document, join.right.as_ref(), "right").map(|object| (object, self.source(object, Side::Csv)));
+        let ((left, transactions), (right, customers)) = (left?, right?);
+        let join = self.join(join, (left, &transactions), (right, &customers));
         let unmatched = join.map_or(Unmatched::Keep, |join| join.unmatched);
         let target = self.target(target, (left, &transactions), (right, &customers), unmatched);
         Some(Plan {
-            version: document.version.value.clone(),
+            version: document.version.as_ref()?.value.clone(),
             sha256: hex(&Sha256::digest(bytes)),
             zone_offset_seconds: self.zone_offset_seconds,
             transactions,
@@ -121,30 +111,31 @@ impl Compiler<'_> {
         gates
     }
 
-    /// The one schema object with a `join`.
-    fn target_object<'d>(&mut self, document: &'d Document) -> Option<(&'d Object, &'d odcs::Join)> {
+    /// The one schema object with a `join`. Where the document could not be read in full, that may be why there is none.
+    fn target_object<'d>(&mut self, document: &'d Document, is_legible: bool) -> Option<(&'d Object, &'d odcs::Join)> {
         let mut found = None;
+        let before = self.faults.0.len();
         for object in &document.schema {
             for custom in &object.custom_properties {
                 match &custom.value {
-                    Given::Join(_) if found.is_some() => {
-                        self.faults.at(&custom.property, "a second schema object has a join: a contract has one target table")
-                    }
-                    Given::Join(join) => found = Some((object, join)),
+                    Given::Join(_) if found.is_some() => self.faults.at(&custom.property, "a second join: a contract has one target table"),
+                    Given::Join(join) => found = Some((object, &**join)),
                     _ => self.unknown_property(custom, "join"),
                 }
             }
         }
-        if found.is_none() && self.faults.0.is_empty() {
-            self.faults.at(&document.kind, "no schema object has the customProperty join: {left, right, on}, so there is no target table");
+        if found.is_none() && is_legible && self.faults.0.len() == before {
+            let what = "no schema object has the customProperty join: {left, right, on}, so there is no target table";
+            self.faults.line(document.line, what);
         }
         found
     }
 
-    fn object<'d>(&mut self, document: &'d Document, target: &Object, name: &str, side: &str) -> Option<&'d Object> {
-        let object = document.schema.iter().find(|o| o.name.value == name);
+    fn object<'d>(&mut self, document: &'d Document, name: Option<&Text>, side: &str) -> Option<&'d Object> {
+        let name = name?;
+        let object = document.schema.iter().find(|o| o.name.value == name.value);
         if object.is_none() {
-            self.faults.at(&target.name, format!("the join's {side} `{name}` is no schema object of this contract"));
+            self.faults.at(name, format!("the join's {side} `{}` is no schema object of this contract", name.value));
         }
         object
     }
@@ -173,7 +164,7 @@ impl Compiler<'_> {
 
     pub(super) fn key(&mut self, object: &Object) -> Vec<usize> {
         let key: Vec<usize> = (0..object.properties.len()).filter(|i| object.properties[*i].primary_key).collect();
-        if key.is_empty() {
+        if key.is_empty() && object.is_whole {
             self.faults.at(
                 &object.name,
                 format!("`{}` has no primaryKey: mark the column that identifies a row with primaryKey: true", object.name.value),
@@ -182,41 +173,41 @@ impl Compiler<'_> {
         key
     }
 
-    fn join(&mut self, object: &Object, join: &odcs::Join, transactions: &Source, customers: &Source) -> Option<Join> {
-        let (left, right) = join.on.sides();
-        let mut side = |source: &Source, name: &str| {
-            let found = source.columns.iter().position(|c| c.name == name);
-            if found.is_none() {
-                self.faults.at(&object.name, format!("the join's column `{name}` is no column of `{}`", source.name));
-            }
-            found
-        };
-        let (left, right) = (side(transactions, left), side(customers, right));
+    fn join(&mut self, join: &odcs::Join, left: (&Object, &Source), right: (&Object, &Source)) -> Option<Join> {
         let unmatched = match &join.unmatched {
             None => Unmatched::default(),
-            Some(word) => named(&Unmatched::ALL, Some(word)).unwrap_or_else(|| {
-                self.faults.at(&object.name, format!("unknown unmatched `{word}`: known are {}", names(&Unmatched::ALL)));
+            Some(word) => named(&Unmatched::ALL, Some(&word.value)).unwrap_or_else(|| {
+                self.faults.at(word, format!("unknown unmatched `{}`: known are {}", word.value, names(&Unmatched::ALL)));
                 Unmatched::default()
             }),
         };
-        let (left, right) = (left?, right?);
-        let (l, r) = (&transactions.columns[left], &customers.columns[right]);
+        let (on_left, on_right) = join.on.as_ref()?;
+        let mut side = |(object, source): (&Object, &Source), name: &Text| {
+            let found = source.columns.iter().position(|c| c.name == name.value);
+            if found.is_none() && object.is_whole {
+                self.faults.at(name, format!("the join's column `{}` is no column of `{}`", name.value, source.name));
+            }
+            found
+        };
+        let (left_index, right_index) = (side(left, on_left), side(right, on_right));
+        let (left_index, right_index) = (left_index?, right_index?);
+        let (customers, l, r) = (right.1, &left.1.columns[left_index], &right.1.columns[right_index]);
         if !joins(l.kind, r.kind) {
             self.faults.at(
-                &object.name,
+                on_right,
                 format!("the join compares `{}` {} with `{}` {}: give both one type that compares exactly", l.name, l.kind, r.name, r.kind),
             );
         }
-        if customers.key != [right] {
+        if customers.key != [right_index] {
             self.faults.at(
-                &object.name,
+                on_right,
                 format!(
                     "the join's column `{}` must be the one primaryKey of `{}`, so that a row matches at most once",
                     r.name, customers.name
                 ),
             );
         }
-        Some(Join { left, right, unmatched })
+        Some(Join { left: left_index, right: right_index, unmatched })
     }
 
     pub(super) fn unique<'t>(&mut self, names: impl Iterator<Item = (&'t Text, &'t String)>, what: &str) {

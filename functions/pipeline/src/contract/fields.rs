@@ -1,58 +1,108 @@
-//! Fields that the standard does not have: a misspelt `requierd: true` would otherwise mean nothing, without a word.
-
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+//! Fields of a map in a contract, read one by one: what is misspelt, missing or of the wrong shape is reported, and the reading goes on.
 
 use super::compile::Collector;
+use super::yaml::{Node, Text, Value, own_characters};
 
-// Source of the lists: JSON Schema of the Open Data Contract Standard, v3.1.0.
-const DOCUMENT: &str = "apiVersion kind id name version status tenant domain dataProduct description schema servers price team roles slaProperties \
-     slaDefaultElement support tags customProperties authoritativeDefinitions contractCreatedTs";
-const OBJECT: &str = "id name physicalName physicalType logicalType businessName description dataGranularityDescription properties quality \
-     relationships tags customProperties authoritativeDefinitions";
-const PROPERTY: &str = "id name physicalName physicalType logicalType logicalTypeOptions businessName description required unique primaryKey \
-     primaryKeyPosition partitioned partitionKeyPosition classification encryptedName criticalDataElement transformSourceObjects transformLogic \
-     transformDescription examples items properties quality relationships tags customProperties authoritativeDefinitions";
-const QUALITY: &str = "id name type metric rule arguments description query engine implementation dimension method severity businessImpact \
-     scheduler schedule unit mustBe mustNotBe mustBeGreaterThan mustBeGreaterOrEqualTo mustBeLessThan mustBeLessOrEqualTo mustBeBetween \
-     mustNotBeBetween validValues tags customProperties authoritativeDefinitions";
-const CUSTOM: &str = "id property value description";
+pub(super) struct Reader<'a> {
+    /// The contract's text.
+    pub(super) source: &'a str,
+    pub(super) faults: &'a mut Collector,
+}
 
-/// Reports every field of the document that is not the standard's.
-pub(super) fn check(text: &str, faults: &mut Collector) {
-    // What cannot be read at all has been reported by who read the document.
-    let Ok(document) = serde_saphyr::from_str::<Node>(text) else { return };
-    level(&document, "the contract", DOCUMENT, faults);
-    for object in document.children("schema") {
-        level(object, "a schema object", OBJECT, faults);
-        properties(object, faults);
+/// The fields of one map.
+pub(super) struct Fields<'n> {
+    node: &'n Node,
+    /// What the map is, for messages: "a column".
+    what: &'static str,
+    entries: &'n [(Text, Node)],
+}
+
+impl<'n> Fields<'n> {
+    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(field, _)| field.value == name).map(|(_, node)| node)
+    }
+
+    pub(super) fn line(&self) -> u64 {
+        self.node.referenced.line()
     }
 }
 
-fn properties(parent: &Node, faults: &mut Collector) {
-    for property in parent.children("properties") {
-        level(property, "a column", PROPERTY, faults);
-        properties(property, faults);
+impl Reader<'_> {
+    /// A map of which all fields are known: a misspelt `requierd: true` would otherwise mean nothing, without a word.
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &'static str, known: &str) -> Option<Fields<'n>> {
+        let entries = self.map(node, what)?;
+        for (name, _) in entries {
+            if !known.split_ascii_whitespace().any(|known| known == name.value) {
+                let meant = known.split_ascii_whitespace().find(|known| is_near(known, &name.value));
+                let hint = meant.map(|known| format!(": did you mean `{known}`?")).unwrap_or_default();
+                self.faults.at(name, format!("`{}` is no field of {what}{hint}", name.value));
+            }
+        }
+        Some(Fields { node, what, entries })
     }
-}
 
-fn level(node: &Node, what: &str, known: &str, faults: &mut Collector) {
-    let Node::Map(fields) = node else { return };
-    for (name, _) in fields {
-        if !known.split_ascii_whitespace().any(|known| known == name.value) {
-            let meant = known.split_ascii_whitespace().find(|known| is_near(known, &name.value));
-            let hint = meant.map(|known| format!(": did you mean `{known}`?")).unwrap_or_default();
-            faults.line(name.referenced.line(), format!("`{}` is no field of {what}{hint}", name.value));
+    /// A field that must be there.
+    pub(super) fn due<'n>(&mut self, fields: &Fields<'n>, name: &str) -> Option<&'n Node> {
+        let found = fields.get(name);
+        if found.is_none() {
+            self.faults.line(fields.line(), format!("{} has no `{name}`", fields.what));
+        }
+        found
+    }
+
+    pub(super) fn due_text(&mut self, fields: &Fields<'_>, name: &str) -> Option<Text> {
+        let node = self.due(fields, name)?;
+        self.single(node, &format!("`{name}`"))
+    }
+
+    pub(super) fn text(&mut self, fields: &Fields<'_>, name: &str) -> Option<Text> {
+        let node = fields.get(name).filter(|node| !matches!(node.value, Value::Null))?;
+        self.single(node, &format!("`{name}`"))
+    }
+
+    /// Not there, it is false; nothing where nobody can say.
+    pub(super) fn flag(&mut self, fields: &Fields<'_>, name: &str) -> Option<bool> {
+        let Some(node) = fields.get(name) else { return Some(false) };
+        let text = own_characters(node, self.source).map(|text| text.value);
+        match text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            // As YAML 1.1 has them.
+            Some("true" | "yes" | "on" | "y") => Some(true),
+            Some("false" | "no" | "off" | "n") => Some(false),
+            _ => {
+                let found = text.map_or_else(|| node.value.shape().to_owned(), |text| format!("`{text}`"));
+                self.faults.line(node.referenced.line(), format!("`{name}` is true or false, not {found}"));
+                None
+            }
         }
     }
-    for rule in node.children("quality") {
-        level(rule, "a quality rule", QUALITY, faults);
+
+    /// The items of a list that can be read.
+    pub(super) fn each<T>(&mut self, fields: &Fields<'_>, name: &str, read: impl Fn(&mut Self, &Node) -> Option<T>) -> Vec<T> {
+        let items = fields.get(name).map_or(&[][..], |node| self.list(node, &format!("`{name}`")).unwrap_or_default());
+        items.iter().filter_map(|item| read(self, item)).collect()
     }
-    for custom in node.children("customProperties") {
-        level(custom, "a customProperty", CUSTOM, faults);
+
+    pub(super) fn single(&mut self, node: &Node, what: &str) -> Option<Text> {
+        own_characters(node, self.source).or_else(|| self.misshapen(node, what, "a single value"))
+    }
+
+    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.value {
+            Value::List(items) => Some(items),
+            _ => self.misshapen(node, what, "a list"),
+        }
+    }
+
+    pub(super) fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Text, Node)]> {
+        match &node.value {
+            Value::Map(entries) => Some(entries),
+            _ => self.misshapen(node, what, "a map"),
+        }
+    }
+
+    pub(super) fn misshapen<T>(&mut self, node: &Node, what: &str, due: &str) -> Option<T> {
+        self.faults.line(node.referenced.line(), format!("{what} is {due}, not {}", node.value.shape()));
+        None
     }
 }
 
@@ -65,78 +115,4 @@ fn is_near(known: &str, written: &str) -> bool {
     b.truncate(b.len() - ending);
     let (a, b) = (&a[common..], &b[common..]);
     a.len().max(b.len()) <= 1 || matches!((a, b), ([p, q], [r, s]) if p == s && q == r)
-}
-
-enum Node {
-    Map(Vec<(Spanned<String>, Node)>),
-    List(Vec<Node>),
-    Other,
-}
-
-impl Node {
-    fn children(&self, name: &str) -> &[Node] {
-        let Self::Map(fields) = self else { return &[] };
-        match fields.iter().find(|(field, _)| field.value == name) {
-            Some((_, Self::List(items))) => items,
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Node;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("YAML")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Node::Map(fields))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Node::List(items))
-            }
-
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-                IgnoredAny::deserialize(deserializer).map(|_| Node::Other)
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
 }

@@ -100,7 +100,8 @@ fn logical_matches(logical: &str, kind: Type) -> bool {
         Type::Boolean => logical == "boolean",
         Type::Date => logical == "date",
         Type::Timestamp { .. } => logical == "timestamp",
-        Type::Super => matches!(logical, "object" | "array"),
+        // A JSON value of any shape.
+        Type::Super => matches!(logical, "object" | "array" | "string" | "number" | "integer" | "boolean"),
     }
 }
 

@@ -1,12 +1,17 @@
 //! The target table: which column of which source each of its columns takes.
 
 use super::compile::Compiler;
-use super::odcs::{Object, Property, Text};
+use super::odcs::{Object, Property};
+use super::yaml::Text;
 use super::{Column, Mask, Origin, Source, Target, TargetColumn, Unmatched};
 use crate::types::Type;
 
 /// Names PostgreSQL and Redshift keep for themselves in every table.
 const SYSTEM_COLUMNS: [&str; 8] = ["oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "deletexid"];
+
+/// Redshift's 1,600 columns a table, less `_run_id`, `_source_uri`, `_source_offset` and `_loaded_at`.
+/// Source: "Quotas and limits in Amazon Redshift", Amazon Redshift Management Guide.
+const MAX_COLUMNS: usize = 1_596;
 
 impl Compiler<'_> {
     pub(super) fn target(
@@ -21,6 +26,12 @@ impl Compiler<'_> {
         let (schema, table) = physical.value.split_once('.').unwrap_or(("public", &physical.value));
         for name in [schema, table] {
             self.identifier(physical, name);
+        }
+        if schema == "crosstally" {
+            self.faults.at(physical, "the schema `crosstally` is kept for the pipeline's own tables");
+        }
+        if object.properties.len() > MAX_COLUMNS {
+            self.faults.at(&object.name, format!("a table has at most {MAX_COLUMNS} columns beside the pipeline's own"));
         }
         let mut columns = Vec::with_capacity(object.properties.len());
         for property in &object.properties {
@@ -106,9 +117,9 @@ impl Compiler<'_> {
         let is_sources = |name: &str, text: &Text| {
             source.and_then(|source| source.logical_type_options.known.get(name)).is_some_and(|rule| rule.value == text.value)
         };
-        let own = options.known.iter().filter(|(name, text)| !is_sources(name, text)).map(|(name, text)| (*name, text.referenced.line()));
-        for (name, line) in own.chain(options.others.iter().map(|(name, line)| (name.as_str(), *line))) {
-            self.faults.line(line, format!("logicalTypeOptions `{name}` is not that of the source's column, where rules are enforced"));
+        let own = options.known.iter().filter(|(name, text)| !is_sources(name, text)).map(|(name, text)| (*name, text));
+        for (name, place) in own.chain(options.others.iter().map(|name| (name.value.as_str(), name))) {
+            self.faults.at(place, format!("logicalTypeOptions `{name}` is not that of the source's column, where rules are enforced"));
         }
     }
 
@@ -153,7 +164,7 @@ impl Compiler<'_> {
         let column = |object: &Object| reference.value.strip_prefix(&object.name.value).and_then(|rest| rest.strip_prefix('.'));
         let find = |object: &Object, source: &Source| source.columns.iter().position(|c| Some(c.name.as_str()) == column(object));
         let origin = find(left, transactions).map(Origin::Transactions).or_else(|| find(right, customers).map(Origin::Customers));
-        if origin.is_none() {
+        if origin.is_none() && left.is_whole && right.is_whole {
             self.faults.at(reference, format!("`{}` is no column of a source of the join", reference.value));
         }
         origin

@@ -54,6 +54,8 @@ fn refuses_what_is_no_array_of_objects_and_no_ndjson() {
     check(b"[{\"a\": \"x]", 1, "ends inside the record");
     check(b"\xFF\xFE[\0", 0, "UTF-16");
     check(b"\xFE\xFF\n{}", 0, "UTF-16");
+    check(b"\x1F\x8B\x08\0", 0, "the source is gzip");
+    check(b"\x1F{}", 0, "no line is a JSON object");
     // Half a mark is none, and a mark stands at the beginning.
     check(b"\xEF\xBB", 0, "no line is a JSON object");
     check(b"\xEF\xBB[{}]", 0, "no line is a JSON object");
