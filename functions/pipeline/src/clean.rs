@@ -218,15 +218,15 @@ impl<'p> Cleaner<'p> {
         for (index, cleaner) in self.columns.iter().enumerate() {
             let column = cleaner.column;
             let field = match (fields.values[cleaner.field], column.path.steps.as_slice()) {
-                (field, []) => field,
+                (field, []) => Ok(field),
                 (Field::Nested(raw), steps) => walk(raw, steps),
                 // A path through what is no object or array leads nowhere.
-                _ => Field::Missing,
+                _ => Ok(Field::Missing),
             };
-            let cell = match cleaner.at_a_glance(field, &self.shared) {
+            let cell = field.and_then(|field| match cleaner.at_a_glance(field, &self.shared) {
                 Some(cell) => Ok(cell),
                 None => cleaner.value(field, row, &mut self.shared),
-            };
+            });
             match cell {
                 Ok(cell) => row.cells.push(cell),
                 Err(_) if column.on_violation == OnViolation::Null => row.cells.push(Cell::Null),

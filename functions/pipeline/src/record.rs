@@ -8,7 +8,8 @@ mod general;
 
 use std::collections::HashMap;
 
-use crate::contract::Source;
+use crate::contract::{Source, Step};
+use crate::rule::Rule;
 
 pub use fast::skip_object;
 
@@ -166,8 +167,9 @@ fn field(raw: &str) -> Field<'_> {
     }
 }
 
-/// The value at the end of a path of keys and indices inside a JSON value.
-pub fn walk<'a>(raw: &'a str, steps: &[crate::contract::Step]) -> Field<'a> {
+/// The value at the end of a path of keys and indices inside a JSON value. A step that leads nowhere finds nothing; one to a key that
+/// stands twice breaks a rule, since nobody can say which one was meant.
+pub fn walk<'a>(raw: &'a str, steps: &[Step]) -> Result<Field<'a>, Rule> {
     general::walk(raw, steps)
 }
 

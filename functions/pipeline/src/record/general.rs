@@ -1,5 +1,6 @@
 //! The general reader: serde_json's grammar and its words for what is wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -7,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Field, Fields, Layout, Unparsable, field};
 use crate::contract::Step;
+use crate::rule::Rule;
 use crate::source::MAX_DEPTH;
 
 /// serde's errors are texts: this one is recognised again.
@@ -80,8 +82,8 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut is_doubled = false;
-        while let Some(found) = map.next_key_seed(KeySeed { layout: self.layout })? {
-            let Some(index) = found else {
+        while let Some(raw) = map.next_key::<&'de RawValue>()? {
+            let Some(index) = name(raw).and_then(|name| self.layout.position(&name)) else {
                 self.fields.unknown += 1;
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -95,48 +97,32 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, 'de> {
     }
 }
 
-struct KeySeed<'s> {
-    layout: &'s Layout,
-}
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
-        deserializer.deserialize_str(self)
+/// A member's name; nothing where it holds half of a surrogate pair, as no field of a contract does.
+fn name(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match field(raw.get()) {
+        Field::Text(name) => Some(name.into()),
+        Field::Escaped(raw) => serde_json::from_str(raw).ok(),
+        _ => None,
     }
 }
 
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
-        Ok(self.layout.position(key))
-    }
-}
-
-/// A step that leads nowhere, or to a key that stands twice, finds nothing.
-pub(super) fn walk<'a>(raw: &'a str, steps: &[Step]) -> Field<'a> {
+pub(super) fn walk<'a>(raw: &'a str, steps: &[Step]) -> Result<Field<'a>, Rule> {
     let mut raw = raw;
     for step in steps {
         let mut json = serde_json::Deserializer::from_str(raw);
         let found = match (step, raw.as_bytes().first()) {
             (Step::Key(key), Some(b'{')) => json.deserialize_map(KeyFinder(key)),
             (Step::Index(index), Some(b'[')) => json.deserialize_seq(IndexFinder(*index)),
-            _ => return Field::Missing,
+            _ => return Ok(Field::Missing),
         };
         match found {
             Ok(Some(value)) => raw = value,
-            Ok(None) => return Field::Missing,
-            // Two values of one name: neither can be believed, and a nested value is no value of a column.
-            Err(_) => return Field::Nested(raw),
+            Ok(None) => return Ok(Field::Missing),
+            // The record was read as valid JSON before, so this is the one thing wrong with it.
+            Err(_) => return Err(Rule::DuplicateField),
         }
     }
-    field(raw)
+    Ok(field(raw))
 }
 
 struct KeyFinder<'k>(&'k str);
@@ -150,35 +136,13 @@ impl<'de> Visitor<'de> for KeyFinder<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(is_key) = map.next_key_seed(IsKey(self.0))? {
+        while let Some(key) = map.next_key::<&'de RawValue>()? {
             let value = map.next_value::<&'de RawValue>()?;
-            if is_key && found.replace(value.get()).is_some() {
+            if name(key).is_some_and(|name| name == self.0) && found.replace(value.get()).is_some() {
                 return Err(A::Error::custom(DUPLICATE));
             }
         }
         Ok(found)
-    }
-}
-
-struct IsKey<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for IsKey<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsKey<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
     }
 }
 

@@ -28,6 +28,7 @@ fn takes_records_apart() {
     check(r#"{"b": "é", "a": 12.30}"#, literal("12.30"), text("é"), 0, true);
     check(r#"{"a": "q\"\u00e9", "c": {"a": 1}, "b": true}"#, Field::Escaped(r#""q\"\u00e9""#), literal("true"), 1, true);
     check(r#"{"a": [1], "b": {"x": [ {}, "]" ]}}"#, Field::Nested("[1]"), Field::Nested(r#"{"x": [ {}, "]" ]}"#), 0, true);
+    check(r#"{"\ud800": 1, "a": null}"#, Field::Null, Field::Missing, 1, false);
     check(r#"{"a": "\ud800", "b": 1234567890123456.78}"#, Field::Escaped(r#""\ud800""#), literal("1234567890123456.78"), 0, true);
     check(r#"{"a": -0.5e+3, "b": 40e400}"#, literal("-0.5e+3"), literal("40e400"), 0, true);
     check("{\"a\"\n:\t1\r\n}", literal("1"), missing, 0, true);
@@ -73,16 +74,18 @@ fn a_newline_ends_a_line() {
 
 #[test]
 fn walks_into_a_value() {
-    let check = |raw: &str, steps: &[Step], expected: Field<'_>| assert_eq!(walk(raw, steps), expected, "{raw}");
+    let check = |raw: &str, steps: &[Step], expected: Result<Field<'_>, Rule>| assert_eq!(walk(raw, steps), expected, "{raw}");
     let (key, index) = (|k: &str| Step::Key(k.to_owned()), Step::Index);
-    check(r#"{"x": {"y": "z"}}"#, &[key("x"), key("y")], Field::Text("z"));
-    check(r#"[{"sku": 1}, {"sku": 2}]"#, &[index(1), key("sku")], Field::Literal("2"));
-    check(r#"[1]"#, &[index(1)], Field::Missing);
-    check(r#"{"x": null}"#, &[key("x")], Field::Null);
-    check(r#"{"x": null}"#, &[key("x"), key("y")], Field::Missing);
-    check(r#"{"x": {"y": []}}"#, &[key("x")], Field::Nested(r#"{"y": []}"#));
-    check(r#"{"x": 1, "x": 2}"#, &[key("x")], Field::Nested(r#"{"x": 1, "x": 2}"#));
-    check(r#"{"\u0078": 1}"#, &[key("x")], Field::Literal("1"));
+    check(r#"{"x": {"y": "z"}}"#, &[key("x"), key("y")], Ok(Field::Text("z")));
+    check(r#"[{"sku": 1}, {"sku": 2}]"#, &[index(1), key("sku")], Ok(Field::Literal("2")));
+    check(r#"[1]"#, &[index(1)], Ok(Field::Missing));
+    check(r#"{"x": null}"#, &[key("x")], Ok(Field::Null));
+    check(r#"{"x": null}"#, &[key("x"), key("y")], Ok(Field::Missing));
+    check(r#"{"x": {"y": []}}"#, &[key("x")], Ok(Field::Nested(r#"{"y": []}"#)));
+    check(r#"{"x": 1, "x": 2}"#, &[key("x")], Err(Rule::DuplicateField));
+    check(r#"{"x": 1, "\u0078": 2}"#, &[key("x")], Err(Rule::DuplicateField));
+    check(r#"{"\ud800": 2, "x": 1}"#, &[key("x")], Ok(Field::Literal("1")));
+    check(r#"{"\u0078": 1}"#, &[key("x")], Ok(Field::Literal("1")));
 }
 
 /// JSON-like text: valid values of every kind, with white space, and now and then a stray byte.
