@@ -34,7 +34,7 @@ use crate::worker::{BlockFault, Worked, Worker};
 pub enum MergeError {
     #[error("{uri}: {malformed}: mend the source and run again")]
     Malformed { uri: String, malformed: Malformed },
-    #[error("{uri}: `{column}` breaks the rule {rule} at byte {offset}, and the contract says onViolation: fail", rule = rule.name())]
+    #[error("{uri}: `{column}` breaks the rule {rule} at byte {offset}, where the contract says onViolation fail: mend that record, or the contract", rule = rule.name())]
     Fatal { uri: String, offset: u64, rule: Rule, column: String },
     #[error("{uri}: {column}: {SumOverflow}")]
     SumOverflow { uri: String, column: String },

@@ -128,7 +128,9 @@ fn a_rule_that_must_fail_the_run_does() {
     let byte = ORDERS.find("{\"id\": \"4f").unwrap();
     assert_eq!(
         error,
-        format!("https://a/b/orders.json: `at` breaks the rule type at byte {byte}, and the contract says onViolation: fail")
+        format!(
+            "https://a/b/orders.json: `at` breaks the rule type at byte {byte}, where the contract says onViolation fail: mend that record, or the contract"
+        )
     );
 }
 

@@ -1,5 +1,7 @@
 //! The end of what can still be decided: all splits together, the gates, the SQL, and one manifest that says so for good.
 
+use std::collections::BTreeMap;
+
 use cloud::bucket::{Bucket, Pin};
 use pipeline::contract::Plan;
 use pipeline::ledger::Ledger;
@@ -47,7 +49,7 @@ async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Resul
         );
     }
     let ledger = Ledger::total(parts.iter().map(|part| &part.ledger)).map_err(|e| Error::LedgerMismatch(e.to_string()))?;
-    check(&plan, &raw, &ledger)?;
+    check(&plan, &raw, &ledger, run_id, bucket.name())?;
 
     let [clean_key, quarantine_key] = ["clean", "quarantine"].map(|what| run_id.copy_manifest_key(what));
     bucket.put_json(&clean_key, &copy_manifest(bucket.name(), parts.iter().map(|p| &p.clean))).await?;
@@ -80,7 +82,7 @@ async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Resul
 }
 
 /// What must hold before anything is loaded.
-fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger) -> Result<(), Error> {
+fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger, run_id: &RunId, bucket: &str) -> Result<(), Error> {
     let rows = &ledger.transactions;
     if rows.read != raw.records {
         return Err(Error::LedgerMismatch(format!("{} has {} records, and its splits have read {}", raw.uri, raw.records, rows.read)));
@@ -90,7 +92,7 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger) -> Result<(), Error> {
     }
     if rows.read < plan.gates.min_rows {
         return Err(Error::QualityGateFailed(format!(
-            "{} rows were read from {}, and the contract's minRows is {}",
+            "{} rows were read from {}, fewer than the contract's minRows of {}: see whether the source is whole, or lower minRows",
             rows.read, raw.uri, plan.gates.min_rows
         )));
     }
@@ -99,13 +101,22 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger) -> Result<(), Error> {
     let limit = plan.gates.max_quarantine_ratio;
     if ratio > limit {
         return Err(Error::QualityGateFailed(format!(
-            "{} of {} rows of {} are quarantined ({:.2} %), and the contract's maxQuarantineRatio is {limit}: {:?}",
+            "{} of {} rows of {} are quarantined ({:.2} %; most for {}), over the contract's maxQuarantineRatio of {limit}: \
+             look at s3://{bucket}/{}, then mend the source or the contract",
             rows.quarantined,
             rows.read,
             raw.uri,
             ratio * 100.0,
-            rows.quarantined_by_rule
+            most_broken(&rows.quarantined_by_rule),
+            run_id.quarantine_key(0),
         )));
     }
     Ok(())
+}
+
+/// The three rules that most rows broke, with those rows: an error's cause has no room for more.
+fn most_broken(by_rule: &BTreeMap<String, u64>) -> String {
+    let mut rules: Vec<_> = by_rule.iter().collect();
+    rules.sort_by_key(|(_, rows)| std::cmp::Reverse(**rows));
+    rules.iter().take(3).map(|(rule, rows)| format!("{rule} {rows}")).collect::<Vec<_>>().join(", ")
 }

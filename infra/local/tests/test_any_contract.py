@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import World
 from laptop.inputs import Inputs
+from laptop.paths import ROOT
 
-CONTRACT = Path(__file__).resolve().parents[3] / "functions" / "pipeline" / "tests" / "everything.odcs.yaml"
+CONTRACT = ROOT / "functions" / "pipeline" / "tests" / "everything.odcs.yaml"
+
+SHIPPED = ROOT / "contract.odcs.yaml"
 
 CUSTOMERS = """Customer.Id[0],name,email,phone,note
 K1, ada   LOVELACE ,ADA@Example.org,+44 20 7946 0000,secret
@@ -102,6 +105,24 @@ def test_every_type_and_mask_arrives_in_the_table(world: World, inputs: Inputs, 
     again = world.run()
     assert world.ledger(again.name).rows["loaded"] == 2
     assert world.query("SELECT rows_unchanged FROM crosstally.ledger WHERE run_id = %s", again.name) == [(2,)]
+
+
+def test_a_key_of_two_columns_tells_rows_apart_by_both(world: World, tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("analytics.customer_transactions", "analytics.per_customer")
+    changed = text.replace("- {name: customer_id, transform", "- {name: customer_id, primaryKey: true, transform")
+    assert changed != text
+    (tmp_path / "contract.yaml").write_text(changed)
+    (tmp_path / "customers.csv").write_text("customer_id\nC1\n")
+    rows = [("T1", "C1", 1), ("T1", "C2", 2), ("T1", "C1", 3), ("T2", "C1", 4)]
+    record = {"currency": "EUR", "transaction_ts": "2026-01-01T00:00:00Z"}
+    lines = [json.dumps({"transaction_id": t, "customer_id": c, "amount": a, **record}) for t, c, a in rows]
+    (tmp_path / "transactions.json").write_text("\n".join(lines))
+    world.seed(Inputs(tmp_path / "customers.csv", tmp_path / "transactions.json", tmp_path / "contract.yaml"))
+    ended = world.run()
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    assert world.ledger(ended.name).rows["superseded"] == 1
+    found = world.query("SELECT transaction_id, customer_id, amount FROM analytics.per_customer ORDER BY amount")
+    assert [(t, c, int(a)) for t, c, a in found] == rows[1:]
 
 
 def test_a_mask_by_hash_without_its_salt_is_refused(world: World, inputs: Inputs) -> None:

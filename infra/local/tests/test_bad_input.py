@@ -66,6 +66,22 @@ def with_an_unknown_verb(text: str) -> str:
     return changed
 
 
+def with_min_rows(rows: int) -> str:
+    changed = CONTRACT.replace("\ncustomProperties:\n", f"\ncustomProperties:\n  - {{property: minRows, value: {rows}}}\n", 1)
+    assert changed != CONTRACT
+    return changed
+
+
+def that_fails_on_amounts(text: str) -> str:
+    bound = "logicalTypeOptions: {minimum: 0}\n        customProperties: ["
+    changed = text.replace(bound, f"{bound}{{property: onViolation, value: fail}}, ", 1)
+    assert changed != text
+    return changed
+
+
+GOOD = b'{"transaction_id": "t1", "customer_id": "C1", "amount": 1, "currency": "EUR", "transaction_ts": "2026-01-01T00:00:00Z"}'
+MOSTLY_BAD = b"\n".join([GOOD, b'{"amount": -1}', b'{"amount": 2}', b"x"])
+
 # id: (what spoils it, the error's name, what its sentence must say)
 CASES = {
     "no-secret": (name_no_secret, "SecretMissing", [NO_SECRET]),
@@ -93,6 +109,9 @@ CASES = {
     ),
     "contract-not-yaml": (contract("schema: [unclosed\n  - {"), "ContractInvalid", [CONTRACT_URI, "line"]),
     "contract-without-key": (contract(without_the_key(CONTRACT)), "ContractInvalid", [CONTRACT_URI, "primaryKey"]),
+    "too-many-quarantined": (blob(MOSTLY_BAD), "QualityGateFailed", [BLOB_URI, "3 of 4 rows", "malformed 1", "maxQuarantineRatio", "quarantine/"]),
+    "too-few-rows": (contract(with_min_rows(1_000_000)), "QualityGateFailed", [BLOB_URI, "minRows of 1000000"]),
+    "a-violation-that-fails": (contract(that_fails_on_amounts(CONTRACT)), "QualityGateFailed", [BLOB_URI, "amount", "onViolation", "byte"]),
     "contract-unknown-verb": (contract(with_an_unknown_verb(CONTRACT)), "ContractInvalid", [CONTRACT_URI, "polish", "line"]),
 }
 
