@@ -1,11 +1,12 @@
 //! The SQL of a load, as golden files: a change shows in review as the SQL it makes.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p pipeline --test sql` writes them anew.
+//! `UPDATE_GOLDEN=1 cargo test -p pipeline` writes them anew.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod golden;
+
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use pipeline::contract::Plan;
 use pipeline::decimal::Decimal;
@@ -79,21 +80,11 @@ fn show(sql: &LoadSql) -> String {
     text
 }
 
-#[expect(clippy::disallowed_methods, reason = "the switch of a test")]
-fn check_golden(name: &str, found: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == found, "{} differs; look at it, then UPDATE_GOLDEN=1 cargo test -p pipeline --test sql", path.display());
-}
-
 #[test]
 fn the_load_in_both_dialects() {
     for (name, contract) in [("load", SHIPPED), ("every-type", EVERYTHING)] {
         for (dialect, suffix) in [(Dialect::Postgres, "postgres"), (Dialect::Redshift, "redshift")] {
-            check_golden(&format!("{name}.{suffix}.sql"), &show(&render(dialect, contract, URI)));
+            golden::check(&format!("{name}.{suffix}.sql"), &show(&render(dialect, contract, URI)));
         }
     }
 }
@@ -101,7 +92,7 @@ fn the_load_in_both_dialects() {
 #[test]
 fn the_question_that_ends_a_run() {
     let plan = Plan::compile(SHIPPED.as_bytes()).unwrap();
-    check_golden("verify.sql", &format!("{};\n", verify(&plan)));
+    golden::check("verify.sql", &format!("{};\n", verify(&plan)));
 }
 
 #[test]
