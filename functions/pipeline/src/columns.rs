@@ -5,7 +5,7 @@ use std::ops::Range;
 use parquet::errors::ParquetError;
 
 use crate::interner::{Full, Interner, Recent};
-use crate::pages::push_plain;
+use crate::pages::push_plain_text;
 use crate::types::{Type, Value};
 
 /// How a column's values lie in a Parquet file.
@@ -264,7 +264,7 @@ impl PlainTexts {
     fn push(&mut self, text: &[u8]) -> Result<(), Full> {
         let start = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
         self.starts.push(start);
-        push_plain(text, &mut self.bytes);
+        push_plain_text(text, &mut self.bytes);
         Ok(())
     }
 

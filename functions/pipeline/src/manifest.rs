@@ -59,7 +59,11 @@ impl RunId {
     }
 
     pub fn quarantine_key(&self, split: u32) -> String {
-        format!("runs/{self}/quarantine/part-{split:05}.parquet")
+        format!("{}part-{split:05}.parquet", self.quarantine_prefix())
+    }
+
+    pub fn quarantine_prefix(&self) -> String {
+        format!("runs/{self}/quarantine/")
     }
 
     /// [`Part`] of a split; written last, so its being there says that the split is done.

@@ -277,7 +277,7 @@ impl Dictionary {
     }
 
     pub fn push_text(&mut self, text: &[u8]) {
-        push_plain(text, &mut self.bytes);
+        push_plain_text(text, &mut self.bytes);
         self.length += 1;
     }
 
@@ -290,24 +290,21 @@ impl Dictionary {
 
 /// Appends a text in its PLAIN encoding: its length, and itself.
 #[inline]
-pub(crate) fn push_plain(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn push_plain_text(text: &[u8], out: &mut Vec<u8>) {
     // No text is longer than a record, see MAX_RECORD_BYTES.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    match text {
+    if (8..=16).contains(&text.len()) {
         // Most texts: written as a whole with what may stand behind them, which is then taken back. A copy of just their length is a call.
-        _ if (8..=16).contains(&text.len()) => {
-            let mut whole = [0; 4 + 16];
-            whole[..4].copy_from_slice(&length.to_le_bytes());
-            whole[4..12].copy_from_slice(&text[..8]);
-            whole[text.len() - 4..][..8].copy_from_slice(&text[text.len() - 8..]);
-            let end = out.len() + 4 + text.len();
-            out.extend_from_slice(&whole);
-            out.truncate(end);
-        }
-        _ => {
-            out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(text);
-        }
+        let mut whole = [0; 4 + 16];
+        whole[..4].copy_from_slice(&length.to_le_bytes());
+        whole[4..12].copy_from_slice(&text[..8]);
+        whole[text.len() - 4..][..8].copy_from_slice(&text[text.len() - 8..]);
+        let end = out.len() + 4 + text.len();
+        out.extend_from_slice(&whole);
+        out.truncate(end);
+    } else {
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(text);
     }
 }
 
@@ -468,7 +465,7 @@ mod tests {
         fn a_plain_text_is_its_length_and_itself(texts in proptest::collection::vec("[a-c\\x00é]{0,24}", 0..20)) {
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             for text in &texts {
-                push_plain(text.as_bytes(), &mut out);
+                push_plain_text(text.as_bytes(), &mut out);
                 expected.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
                 expected.extend_from_slice(text.as_bytes());
             }

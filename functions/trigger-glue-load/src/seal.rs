@@ -108,7 +108,7 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger, run_id: &RunId, bucket
             raw.uri,
             ratio * 100.0,
             most_broken(&rows.quarantined_by_rule),
-            run_id.quarantine_key(0),
+            run_id.quarantine_prefix(),
         )));
     }
     Ok(())
