@@ -53,6 +53,7 @@ pub(crate) async fn copy(
         format: layout.format,
         records: layout.records,
         splits: layout.splits,
+        replay: None,
     })
 }
 

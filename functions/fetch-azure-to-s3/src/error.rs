@@ -9,6 +9,8 @@ use pipeline::source::Malformed;
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
+    #[error("the input of this execution is not one ({0}): start it with {{}}, {{\"plan\": true}} or {{\"replay\": \"<run id>\"}}")]
+    InputInvalid(#[source] serde_json::Error),
     #[error("{0}")]
     SourceMissing(String),
     #[error("{uri} is empty: put the file there again")]
@@ -29,6 +31,7 @@ impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
+            Self::InputInvalid(_) => "InputInvalid",
             Self::SourceMissing(_) => "SourceMissing",
             Self::SourceEmpty { .. } => "SourceEmpty",
             Self::SourceForbidden { .. } => "SourceForbidden",

@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
-use pipeline::manifest::{CONTRACT_OVERRIDE_KEY, ContractRef, CustomersRef, Inputs, RawManifest, RunId, hex, raw_prefix};
+use pipeline::manifest::{CONTRACT_OVERRIDE_KEY, ContractRef, CustomersRef, Inputs, RawManifest, RunId, RunInput, hex, raw_prefix};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, info, info_span};
@@ -31,6 +31,10 @@ impl Deps {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Request {
     run_id: RunId,
+    /// When the execution started: RFC 3339.
+    started_at: String,
+    /// The execution's own input, as a person or the schedule gave it.
+    input: serde_json::Value,
 }
 
 /// One item of the Map over the splits.
@@ -52,23 +56,31 @@ pub(crate) struct Response {
 
 pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
     let span = info_span!("fetch", run_id = %request.run_id);
-    fetch(deps, request.run_id).instrument(span).await
+    fetch(deps, request).instrument(span).await
 }
 
-async fn fetch(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
+async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
+    let Request { run_id, started_at, input } = request;
     // A second call for the same run finds what the first one pinned, even if a source has changed since.
     if let Some(inputs) = deps.bucket.get_json_optional::<Inputs>(&run_id.inputs_key()).await? {
         let raw = deps.bucket.get_json(&inputs.raw_manifest).await?;
         info!("the sources of this run are pinned already");
         return Ok(response(run_id, inputs.raw_manifest, &raw));
     }
+    let input = read_input(input).map_err(Error::InputInvalid)?;
     let contract = pin_contract(deps, &run_id).await?;
     let customers = pin_customers(deps).await?;
     let (raw_manifest, raw) = fetch_transactions(deps).await?;
     deps.bucket.put_json(&run_id.splits_key(), &split_items(&run_id, raw.splits.len())).await?;
-    let inputs = Inputs { run_id: run_id.clone(), contract, customers, raw_manifest };
+    let inputs = Inputs { run_id: run_id.clone(), input, started_at, contract, customers, raw_manifest };
     deps.bucket.put_json(&run_id.inputs_key(), &inputs).await?;
     Ok(response(run_id, inputs.raw_manifest, &raw))
+}
+
+fn read_input(input: serde_json::Value) -> serde_json::Result<RunInput> {
+    // By way of an object: a list would be taken for the fields in their order.
+    let fields: serde_json::Map<_, _> = serde_json::from_value(input)?;
+    serde_json::from_value(fields.into())
 }
 
 fn response(run_id: RunId, raw_manifest: String, raw: &RawManifest) -> Response {
@@ -146,12 +158,29 @@ fn version_name(uri: &str, version: &Version) -> String {
 mod tests {
     use super::*;
     use pipeline::contract::Plan;
+    use serde_json::json;
 
     #[test]
     fn reads_the_state_machines_payload() {
-        let request: Request = serde_json::from_str(r#"{"run_id": "run-1"}"#).unwrap();
-        assert_eq!(request.run_id.as_str(), "run-1");
-        assert!(serde_json::from_str::<Request>(r#"{"run_id": "a/../b"}"#).is_err());
+        let read = |run_id| serde_json::from_value::<Request>(json!({"run_id": run_id, "started_at": "2026-01-01T02:00:00Z", "input": {}}));
+        assert_eq!(read("run-1").unwrap().run_id.as_str(), "run-1");
+        assert!(read("a/../b").is_err());
+    }
+
+    #[test]
+    fn an_input_is_empty_or_says_what_a_run_can_do() {
+        let check = |input, expected: Option<RunInput>| assert_eq!(read_input(input).ok(), expected);
+        let replay = RunId::try_from("run-1".to_owned()).unwrap();
+        check(json!({}), Some(RunInput::default()));
+        check(json!({"plan": true}), Some(RunInput { plan: true, ..RunInput::default() }));
+        check(json!({"replay": "run-1"}), Some(RunInput { replay: Some(replay), ..RunInput::default() }));
+        check(json!({"plan": "yes"}), None);
+        check(json!({"replay": "a/../b"}), None);
+        check(json!({"Plan": true}), None);
+        check(json!([true]), None);
+        // What Step Functions' console writes into the box.
+        let console = read_input(json!({"Comment": "Insert your JSON here"})).unwrap();
+        assert_eq!((console.plan, console.replay), (false, None));
     }
 
     #[test]

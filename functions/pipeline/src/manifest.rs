@@ -76,6 +76,21 @@ impl RunId {
         format!("runs/{self}/failures/part-{split:05}.json")
     }
 
+    /// The records of a [`Replay`], in the form of their source.
+    pub fn replay_key(&self) -> String {
+        format!("runs/{self}/replay/transactions.json")
+    }
+
+    /// Where each of them stands in its source: a list of [`Place`]s.
+    pub fn places_key(&self) -> String {
+        format!("runs/{self}/replay/places.json")
+    }
+
+    /// The [`RawManifest`] of a replay, whose source is no version of its own.
+    pub fn replay_manifest_key(&self) -> String {
+        format!("runs/{self}/replay/manifest.json")
+    }
+
     /// Where the failures of all splits lie.
     pub fn failures_prefix(&self) -> String {
         format!("runs/{self}/failures/")
@@ -106,6 +121,21 @@ pub fn raw_prefix(source_version: &str) -> String {
 /// The object that overrides the contract the functions were built with.
 pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
 
+/// What a run is asked to do. `{}` is a whole input: load what the source holds now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInput {
+    /// Do everything in the transaction, report it, and roll back.
+    #[serde(default)]
+    pub plan: bool,
+    /// The run whose quarantined records this one takes up again, instead of the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<RunId>,
+    /// What the console of Step Functions writes into the box for an input; it says nothing.
+    #[serde(default, rename = "Comment", skip_serializing)]
+    pub comment: Option<String>,
+}
+
 /// One version of the transactions, byte-exact in S3, and where it is cut. `manifest-<split bytes>.json` beside the raw object; written last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawManifest {
@@ -125,12 +155,44 @@ pub struct RawManifest {
     pub format: Format,
     pub records: u64,
     pub splits: Vec<Split>,
+    /// Set when `raw_key` holds records of an earlier run's quarantine, taken out of the version that the rest describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
+}
+
+impl RawManifest {
+    /// Where the version lies byte for byte, so that an offset of a row or of a rejection is a place in it.
+    pub fn source_key(&self) -> &str {
+        self.replay.as_ref().map_or(&self.raw_key, |replay| &replay.source_key)
+    }
+}
+
+/// Records taken out of their source, to be read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The run that quarantined them.
+    pub of: RunId,
+    /// Where the whole source lies.
+    pub source_key: String,
+    /// Key of the [`Place`]s, in the order of the records.
+    pub places_key: String,
+}
+
+/// Where a record of a replay stands: in the object that is read, and in its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub at: u64,
+    pub offset: u64,
 }
 
 /// What a run works on, pinned by its first step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     pub run_id: RunId,
+    /// What it was asked to do.
+    pub input: RunInput,
+    /// When its execution started: RFC 3339.
+    pub started_at: String,
     pub contract: ContractRef,
     pub customers: CustomersRef,
     /// Key of the [`RawManifest`].

@@ -34,6 +34,7 @@ fn render(dialect: Dialect, contract: &str, uri: &str) -> LoadSql {
         format: Format::Ndjson,
         records: 10,
         splits: vec![],
+        replay: None,
     };
     let customers = CustomersRef {
         uri: "s3://bucket/landing/customers/customers.csv".into(),

@@ -30,6 +30,7 @@ fn manifest() -> RunManifest {
             format: Format::Ndjson,
             records: 10,
             splits: vec![],
+            replay: None,
         },
         customers: CustomersRef { uri: "s3://b/c".into(), key: "c".into(), etag: "e".into(), version_id: None, bytes: 1 },
         parts: vec![],
