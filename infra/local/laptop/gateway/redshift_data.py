@@ -1,6 +1,7 @@
 """The Redshift Data API on Postgres: a statement is submitted, runs on its own, is asked about, and its result is fetched."""
 
 import contextlib
+import itertools
 import json
 import logging
 import threading
@@ -14,7 +15,9 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.pq import ExecStatus
 
+from laptop.gateway import redshift_sql
 from laptop.gateway.errors import ServiceError
+from laptop.gateway.redshift_session import Sessions
 from laptop.gateway.sql_parameters import bind
 
 log = logging.getLogger("redshift_data")
@@ -27,6 +30,9 @@ _PAGE_ROWS = 1000
 
 _LONG = {"int2", "int4", "int8", "oid"}
 _DOUBLE = {"float4", "float8"}
+_TYPE_NAMES = {"jsonb": "super"}
+
+_query_ids = itertools.count(1)
 
 
 @dataclass
@@ -40,8 +46,11 @@ class Result:
 class Statement:
     id: str
     sql: str
+    command: str  # the same for Postgres, with the driver's placeholders
     values: dict[str, str] | None
     created: float
+    pid: int = 0
+    query_id: int = 0
     status: str = "SUBMITTED"
     error: str | None = None
     started: float | None = None
@@ -60,6 +69,8 @@ class Statement:
             "CreatedAt": self.created,
             "UpdatedAt": self.updated,
             "Duration": int(duration * 1e9),
+            "RedshiftPid": self.pid,
+            "RedshiftQueryId": self.query_id,
             "HasResultSet": bool(self.result and self.result.columns is not None),
             "ResultRows": self.result.rows if self.result else -1,
             "ResultSize": len(json.dumps(self.result.records)) if self.result else -1,
@@ -92,7 +103,7 @@ class RedshiftData:
     PASSES_ON = False
 
     def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+        self._sessions = Sessions(host, port)
         self._submissions: dict[str, Submission] = {}
         self._by_token: dict[str, Submission] = {}
         self._lock = threading.Lock()
@@ -191,16 +202,18 @@ class RedshiftData:
         current = submission.statements[0]
         try:
             login = _read_login(submission.request["SecretArn"])
-            connection = psycopg.connect(
-                host=self._host, port=self._port, dbname=submission.request["Database"], autocommit=not submission.batch, client_encoding="utf8", **login
-            )
+            connection = self._sessions.open(submission.request["Database"], login, autocommit=not submission.batch)
             with contextlib.closing(connection):
                 submission.connection = connection
+                for statement in submission.statements:
+                    statement.pid = connection.info.backend_pid
                 for current in submission.statements:
                     if submission.cancelled:
                         raise psycopg.errors.QueryCanceled("Query cancelled on user's request")
-                    current.started = time.time()
+                    current.started, current.query_id = time.time(), next(_query_ids)
                     current.now("STARTED")
+                    if submission.batch:
+                        redshift_sql.refuse_in_transaction(current.sql)
                     current.result = _execute(connection, current)
                     if not submission.batch:
                         current.now("FINISHED")
@@ -228,8 +241,11 @@ def _make(request: dict, sqls: list[str], batch: bool) -> Submission:
     identity, now = str(uuid.uuid4()), time.time()
     parameters = request.get("Parameters") or []
     # A batch's parameters belong to all of its statements; each takes those it names.
-    bound = [bind(sql, [p for p in parameters if not batch or f":{p['name']}" in sql]) for sql in sqls]
-    statements = [Statement(f"{identity}:{n}" if batch else identity, sql, values, now, updated=now) for n, (sql, values) in enumerate(bound, 1)]
+    bound = [bind(redshift_sql.translate(sql), [p for p in parameters if not batch or f":{p['name']}" in sql]) for sql in sqls]
+    statements = [
+        Statement(f"{identity}:{n}" if batch else identity, sql, command, values, now, updated=now)
+        for n, (sql, (command, values)) in enumerate(zip(sqls, bound, strict=True), 1)
+    ]
     return Submission(identity, request, batch, statements)
 
 
@@ -237,6 +253,7 @@ def _describe_batch(submission: Submission) -> dict:
     subs = submission.statements
     answer = subs[-1].describe()
     answer.pop("QueryString")
+    answer["RedshiftQueryId"] = 0  # each of its statements has one
     failed = next((statement for statement in subs if statement.status == "FAILED"), None)
     if failed:
         answer["Error"] = failed.error
@@ -257,7 +274,7 @@ def _read_login(secret: str) -> dict[str, str]:
 
 def _execute(connection: psycopg.Connection, statement: Statement) -> Result:
     with connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.values)
+        cursor.execute(statement.command, statement.values)
         answer = cursor.pgresult
         if answer is None or answer.status != ExecStatus.TUPLES_OK:
             return Result(rows=max(cursor.rowcount, 0))
@@ -275,7 +292,7 @@ def _column(connection: psycopg.Connection, column: psycopg.Column) -> dict:
     return {
         "name": column.name,
         "label": column.name,
-        "typeName": kind,
+        "typeName": _TYPE_NAMES.get(kind, kind),
         "precision": column.precision or size,
         "scale": column.scale or 0,
         "length": size,

@@ -1,14 +1,7 @@
 """Named parameters of the Redshift Data API, `WHERE day = :day`, as the Postgres driver writes them."""
 
-import re
-
 from laptop.gateway.errors import ServiceError
-
-# What is skipped comes first: strings, quoted names, dollar quotes, comments, and the double colon of a cast.
-_TOKEN = re.compile(
-    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | (?P<quote>\$\w*\$).*?(?P=quote) | --[^\n]* | /\*.*?\*/ | :: | :(?P<name>[A-Za-z_][A-Za-z0-9_]*)""",
-    re.VERBOSE | re.DOTALL,
-)
+from laptop.gateway.sql_tokens import tokenize
 
 
 def bind(sql: str, parameters: list[dict]) -> tuple[str, dict[str, str] | None]:
@@ -16,19 +9,16 @@ def bind(sql: str, parameters: list[dict]) -> tuple[str, dict[str, str] | None]:
     if not parameters:
         return sql, None
     values = {parameter["name"]: parameter["value"] for parameter in parameters}
-    used = set()
-    pieces, end = [], 0
-    for token in _TOKEN.finditer(sql):
-        pieces.append(sql[end : token.start()].replace("%", "%%"))
-        name, end = token["name"], token.end()
-        if name is None:
-            pieces.append(token[0].replace("%", "%%"))
+    used, pieces = set(), []
+    for token in tokenize(sql):
+        if token.kind != "parameter":
+            pieces.append(token.text.replace("%", "%%"))
             continue
+        name = token.text[1:]
         if name not in values:
             raise ServiceError("ValidationException", f"Cannot find parameter: {name}")
         used.add(name)
         pieces.append(f"%({name})s")
-    pieces.append(sql[end:].replace("%", "%%"))
     if unused := sorted(values.keys() - used):
         raise ServiceError("ValidationException", f"Parameters list contains unused parameters. Unused parameters: {unused}")
     return "".join(pieces), values
