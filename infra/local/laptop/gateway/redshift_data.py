@@ -1,6 +1,7 @@
 """The Redshift Data API on Postgres: a statement is submitted, runs on its own, is asked about, and its result is fetched."""
 
 import contextlib
+import functools
 import itertools
 import json
 import logging
@@ -15,7 +16,7 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.pq import ExecStatus
 
-from laptop.gateway import redshift_sql
+from laptop.gateway import copy_parquet, redshift_sql
 from laptop.gateway.errors import ServiceError
 from laptop.gateway.redshift_session import Sessions
 from laptop.gateway.sql_parameters import bind
@@ -202,7 +203,8 @@ class RedshiftData:
         current = submission.statements[0]
         try:
             login = _read_login(submission.request["SecretArn"])
-            connection = self._sessions.open(submission.request["Database"], login, autocommit=not submission.batch)
+            open_session = functools.partial(self._sessions.open, submission.request["Database"], login)
+            connection = open_session(autocommit=not submission.batch)
             with contextlib.closing(connection):
                 submission.connection = connection
                 for statement in submission.statements:
@@ -214,7 +216,10 @@ class RedshiftData:
                     current.now("STARTED")
                     if submission.batch:
                         redshift_sql.refuse_in_transaction(current.sql)
-                    current.result = _execute(connection, current)
+                    if copy := copy_parquet.parse(current.sql):
+                        current.result = Result(copy_parquet.run(connection, copy, current.query_id, open_session))
+                    else:
+                        current.result = _execute(connection, current)
                     if not submission.batch:
                         current.now("FINISHED")
                 if submission.batch:

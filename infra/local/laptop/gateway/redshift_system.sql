@@ -28,3 +28,23 @@ BEGIN
   END;
 END
 $$;
+
+-- Redshift's view of what COPY refused. Source: "SYS_LOAD_ERROR_DETAIL", Amazon Redshift Database Developer Guide.
+CREATE TABLE IF NOT EXISTS redshift_system.sys_load_error_detail (
+  user_id INTEGER,
+  query_id BIGINT,
+  transaction_id BIGINT,
+  session_id INTEGER,
+  database_name CHAR(64),
+  table_id INTEGER,
+  start_time TIMESTAMP,
+  file_name CHAR(256),
+  line_number BIGINT,
+  column_name CHAR(127),
+  column_type CHAR(10),
+  column_length CHAR(10),
+  position INTEGER,
+  error_code INTEGER,
+  error_message CHAR(512)
+);
+GRANT SELECT, INSERT ON redshift_system.sys_load_error_detail TO PUBLIC;
