@@ -136,7 +136,8 @@ impl Bucket {
         serde_json::to_vec_pretty(value).map_err(|source| Error::ObjectInvalid { bucket: self.name.clone(), key: key.to_owned(), source })
     }
 
-    fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, Error> {
+    /// A JSON object from the bytes it was read as.
+    pub fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, Error> {
         serde_json::from_slice(bytes).map_err(|source| Error::ObjectInvalid { bucket: self.name.clone(), key: key.to_owned(), source })
     }
 

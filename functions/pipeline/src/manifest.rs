@@ -101,6 +101,16 @@ impl RunId {
         format!("runs/{self}/copy-{what}.json")
     }
 
+    /// The load that was started last.
+    pub fn load_key(&self) -> String {
+        format!("runs/{self}/load.json")
+    }
+
+    /// What a plan would have done, as the Glue job wrote it.
+    pub fn plan_key(&self) -> String {
+        format!("runs/{self}/plan.json")
+    }
+
     /// The sealed [`RunManifest`].
     pub fn manifest_key(&self) -> String {
         format!("runs/{self}/manifest.json")
@@ -256,6 +266,7 @@ pub struct Failure {
 pub struct RunManifest {
     pub format: String,
     pub run_id: RunId,
+    pub input: RunInput,
     pub contract: ContractRef,
     pub transactions: RawManifest,
     pub customers: CustomersRef,
@@ -265,11 +276,14 @@ pub struct RunManifest {
 }
 
 /// Version of the manifest's shape.
-pub const MANIFEST_FORMAT: &str = "crosstally.manifest/1";
+pub const MANIFEST_FORMAT: &str = "crosstally.manifest/2";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
+    /// What Spark fills, where the warehouse cannot COPY.
     pub staging: Vec<Staging>,
+    /// What the target's definition lacked when the run was sealed, in Redshift's words.
+    pub ddl: Vec<String>,
     pub dialects: Dialects,
 }
 

@@ -3,11 +3,14 @@
 use std::error::Error as StdError;
 
 use lambda_runtime::Diagnostic;
+use pipeline::sql::{Incompatible, InvalidName};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
+    #[error("{0}")]
+    ConfigInvalid(String),
     #[error("{0}")]
     RunIncomplete(String),
     #[error(
@@ -16,7 +19,11 @@ pub(crate) enum Error {
     SourceMalformed { uri: String, rows: u64 },
     #[error("{0}; nothing was loaded")]
     QualityGateFailed(String),
-    #[error("the Glue job {job} runs as often as it may at once")]
+    #[error(transparent)]
+    ContractIncompatible(#[from] Incompatible),
+    #[error("the contract's names cannot stand in SQL: {0}")]
+    NameInvalid(#[from] InvalidName),
+    #[error("the Glue job {job} runs as often as it may at once: wait for the other run to end, then redrive the execution")]
     GlueBusy { job: String },
     #[error("the Glue job {job} does not answer")]
     GlueUnavailable { job: String, source: Box<dyn StdError + Send + Sync> },
@@ -31,16 +38,19 @@ pub(crate) enum Error {
     Job { name: &'static str, message: String },
 }
 
-/// Names the Glue job gives its errors, besides `LoadFailed`. They begin its message: `Name: words`.
-const NAMED_BY_THE_JOB: [&str; 3] = ["ConfigInvalid", "SecretMissing", "SecretInvalid"];
+/// Names the Glue job gives to what no further attempt would change. They begin its message: `Name: words`.
+const NAMED_BY_THE_JOB: [&str; 5] = ["LoadFailed", "LedgerMismatch", "ConfigInvalid", "SecretMissing", "SecretInvalid"];
 
 impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
+            Self::ConfigInvalid(_) => "ConfigInvalid",
             Self::RunIncomplete(_) => "RunIncomplete",
             Self::SourceMalformed { .. } => "SourceMalformed",
             Self::QualityGateFailed(_) => "QualityGateFailed",
+            Self::ContractIncompatible(_) => "ContractIncompatible",
+            Self::NameInvalid(_) => "ContractInvalid",
             Self::GlueBusy { .. } => "GlueBusy",
             Self::GlueUnavailable { .. } => "GlueUnavailable",
             Self::WarehouseUnavailable { .. } => "WarehouseUnavailable",
@@ -50,15 +60,21 @@ impl Error {
         }
     }
 
-    /// A job's failure in its own words, under the name that stands in them. Glue may put words of its own in front.
-    pub(crate) fn of_job(words: &str, message: String) -> Self {
-        let has = |name: &&str| words.contains(&format!("{name}:"));
-        if has(&"LedgerMismatch") {
-            return Self::LedgerMismatch(message);
-        }
-        match NAMED_BY_THE_JOB.iter().find(|name| has(name)) {
+    /// Whether a job's words are its script's own verdict. Glue may put words of its own in front.
+    pub(crate) fn is_named_by_the_job(words: &str) -> bool {
+        Self::name_in(words).is_some()
+    }
+
+    fn name_in(words: &str) -> Option<&'static str> {
+        NAMED_BY_THE_JOB.into_iter().find(|name| words.contains(&format!("{name}:")))
+    }
+
+    /// A load's failure in its own words, under the name that stands in them.
+    pub(crate) fn of_load(words: &str, message: String) -> Self {
+        match Self::name_in(words) {
+            Some("LedgerMismatch") => Self::LedgerMismatch(message),
+            None | Some("LoadFailed") => Self::LoadFailed(message),
             Some(name) => Self::Job { name, message },
-            None => Self::LoadFailed(message),
         }
     }
 }

@@ -2,27 +2,35 @@
 
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
-use pipeline::manifest::{RunId, RunManifest};
+use pipeline::contract::Plan;
+use pipeline::manifest::{Inputs, RunId, RunManifest};
+use pipeline::sql::{self, Evolution};
 use serde::{Deserialize, Serialize};
 use tracing::{Instrument, info, info_span};
 
+use crate::balance::{self, Balance};
 use crate::config::Config;
 use crate::error::Error;
-use crate::glue::{self, JobArguments, JobState};
-use crate::seal::seal;
-use crate::warehouse::{self, Balance};
+use crate::load::{Load, Loader, PlannedCounts, Progress};
+use crate::seal;
+use crate::warehouse::{StatementState, Warehouse};
 
 pub(crate) struct Deps {
     config: Config,
     bucket: Bucket,
     glue: aws_sdk_glue::Client,
-    data_api: aws_sdk_redshiftdata::Client,
+    warehouse: Warehouse,
 }
 
 impl Deps {
     pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
-        Self { config, bucket, glue: aws_sdk_glue::Client::new(aws), data_api: aws_sdk_redshiftdata::Client::new(aws) }
+        let warehouse = Warehouse::new(aws_sdk_redshiftdata::Client::new(aws), &config);
+        Self { config, bucket, glue: aws_sdk_glue::Client::new(aws), warehouse }
+    }
+
+    fn loader(&self) -> Loader<'_> {
+        Loader { bucket: &self.bucket, config: &self.config, glue: &self.glue, warehouse: &self.warehouse }
     }
 }
 
@@ -31,10 +39,12 @@ impl Deps {
 pub(crate) enum Request {
     Start {
         run_id: RunId,
+        /// How often the execution has been redriven.
+        redrives: u32,
     },
     Check {
         run_id: RunId,
-        job_run_id: String,
+        redrives: u32,
         /// Of a question to the warehouse that was still running at the last check.
         statement_id: Option<String>,
     },
@@ -46,82 +56,143 @@ enum Status {
     Loading,
     Verifying,
     Balanced,
+    Planned,
 }
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Response {
     run_id: RunId,
-    job_run_id: String,
+    /// Which attempt at the load this is, and by whom.
+    load: Load,
     statement_id: Option<String>,
     finished: bool,
     status: Status,
     ledger: Option<Balance>,
+    plan: Option<PlanReport>,
+}
+
+/// What a plan would have done.
+#[derive(Debug, Serialize)]
+struct PlanReport {
+    rows_read: u64,
+    rows_quarantined: u64,
+    quarantined_by_rule: std::collections::BTreeMap<String, u64>,
+    #[serde(flatten)]
+    counts: PlannedCounts,
+    /// What would become of the target's definition first, in Redshift's words.
+    ddl: Vec<String>,
 }
 
 pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
     match request {
-        Request::Start { run_id } => {
+        Request::Start { run_id, redrives } => {
             let span = info_span!("start", %run_id);
-            start(deps, run_id).instrument(span).await
+            start(deps, run_id, redrives).instrument(span).await
         }
-        Request::Check { run_id, job_run_id, statement_id } => {
-            let span = info_span!("check", %run_id, job_run_id);
-            check(deps, run_id, job_run_id, statement_id).instrument(span).await
+        Request::Check { run_id, redrives, statement_id } => {
+            let span = info_span!("check", %run_id);
+            check(deps, run_id, redrives, statement_id).instrument(span).await
         }
     }
 }
 
-/// The job run of this run, so that a repeated `start` does not start a second one.
-#[derive(Debug, Serialize, Deserialize)]
-struct StartedLoad {
-    job_run_id: String,
+async fn start(deps: &Deps, run_id: RunId, redrives: u32) -> Result<Response, Error> {
+    let last: Option<Load> = deps.bucket.get_json_optional(&run_id.load_key()).await?;
+    if let Some(load) = last.as_ref().filter(|load| !load.is_redriven(redrives)) {
+        info!(id = load.id, "the load is started already");
+        return Ok(unfinished(run_id, load.clone(), Status::Loading, None));
+    }
+    let load = start_attempt(deps, &run_id, last.as_ref(), redrives).await?;
+    Ok(unfinished(run_id, load, Status::Loading, None))
 }
 
-async fn start(deps: &Deps, run_id: RunId) -> Result<Response, Error> {
-    let sealed = seal(&deps.bucket, &run_id, &deps.config.copy_role_arn).await?;
-    let load_key = format!("runs/{run_id}/load.json");
-    let started: Option<StartedLoad> = deps.bucket.get_json_optional(&load_key).await?;
-    let job_run_id = match started {
-        Some(load) => load.job_run_id,
+async fn start_attempt(deps: &Deps, run_id: &RunId, last: Option<&Load>, redrives: u32) -> Result<Load, Error> {
+    let inputs: Inputs = deps.bucket.get_json(&run_id.inputs_key()).await?;
+    let plan = cloud::contract::pinned(&deps.bucket, &inputs.contract).await?;
+    let (manifest, sealed, evolution, has_ledger) = match seal::sealed(&deps.bucket, run_id).await? {
+        Some((manifest, sealed)) => {
+            let (evolution, has_ledger) = evolution(deps, &plan).await?;
+            (manifest, sealed, evolution, has_ledger)
+        }
         None => {
-            let arguments = JobArguments { run_id: &run_id, manifest: deps.bucket.uri(&sealed.key), manifest_sha256: sealed.sha256 };
-            let job_run_id = glue::start(&deps.glue, &deps.config.glue_job_name, arguments).await?;
-            deps.bucket.put_json(&load_key, &StartedLoad { job_run_id: job_run_id.clone() }).await?;
-            job_run_id
+            let gathered = seal::gather(&deps.bucket, inputs, &plan).await?;
+            let (evolution, has_ledger) = evolution(deps, &plan).await?;
+            let (manifest, sealed) = seal::seal(&deps.bucket, gathered, &plan, &evolution, &deps.config.copy_role_arn).await?;
+            (manifest, sealed, evolution, has_ledger)
         }
     };
-    info!(job_run_id, "load started");
-    Ok(unfinished(run_id, job_run_id, Status::Loading, None))
+    deps.loader().start(&manifest, &sealed, &plan, (&evolution, has_ledger), last, redrives).await
 }
 
-async fn check(deps: &Deps, run_id: RunId, job_run_id: String, statement_id: Option<String>) -> Result<Response, Error> {
+/// What the target lacks, before any row moves; and whether the warehouse has a ledger.
+async fn evolution(deps: &Deps, plan: &Plan) -> Result<(Evolution, bool), Error> {
+    let (columns, has_ledger) = deps.warehouse.target_columns(plan).await?;
+    Ok((Evolution::of(plan, &columns)?, has_ledger))
+}
+
+async fn check(deps: &Deps, run_id: RunId, redrives: u32, statement_id: Option<String>) -> Result<Response, Error> {
+    let load: Load = deps.bucket.get_json(&run_id.load_key()).await?;
+    let Some((manifest, _)) = seal::sealed(&deps.bucket, &run_id).await? else {
+        return Err(Error::RunIncomplete(format!("the run {run_id} has no manifest: start a new run")));
+    };
     if statement_id.is_none() {
-        match glue::state(&deps.glue, &deps.config.glue_job_name, &job_run_id).await? {
-            JobState::Unfinished => return Ok(unfinished(run_id, job_run_id, Status::Loading, None)),
-            JobState::Failed(words) => return Err(failed(&run_id, &words)),
-            JobState::Succeeded => {}
+        match deps.loader().progress(&run_id, &load, manifest.input.plan).await? {
+            Progress::Unfinished => return Ok(unfinished(run_id, load, Status::Loading, None)),
+            Progress::Ended => {}
+            Progress::Planned(counts) => return Ok(planned(run_id, load, manifest, counts)),
+            Progress::Failed(words) if !load.is_redriven(redrives) => return Err(failed(&run_id, &words)),
+            Progress::Failed(_) | Progress::Interrupted(_) => {
+                let load = start_attempt(deps, &run_id, Some(&load), redrives).await?;
+                return Ok(unfinished(run_id, load, Status::Loading, None));
+            }
         }
     }
-    let manifest: RunManifest = deps.bucket.get_json(&run_id.manifest_key()).await?;
-    let plan = cloud::contract::pinned(&deps.bucket, &manifest.contract).await?;
-    let statement_id = match statement_id {
-        Some(id) => id,
-        None => warehouse::ask(&deps.data_api, &deps.config, &plan, run_id.as_str()).await?,
-    };
-    let Some(row) = warehouse::answer(&deps.data_api, &statement_id).await? else {
-        return Ok(unfinished(run_id, job_run_id, Status::Verifying, Some(statement_id)));
-    };
-    let balance = warehouse::balance(&plan, &manifest, &row)?;
-    info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
-    Ok(Response { run_id, job_run_id, statement_id: Some(statement_id), finished: true, status: Status::Balanced, ledger: Some(balance) })
+    verify(deps, run_id, load, &manifest, statement_id).await
 }
 
-fn unfinished(run_id: RunId, job_run_id: String, status: Status, statement_id: Option<String>) -> Response {
-    Response { run_id, job_run_id, statement_id, finished: false, status, ledger: None }
+async fn verify(deps: &Deps, run_id: RunId, load: Load, manifest: &RunManifest, statement_id: Option<String>) -> Result<Response, Error> {
+    let plan = cloud::contract::pinned(&deps.bucket, &manifest.contract).await?;
+    let id = match statement_id {
+        Some(id) => id,
+        None => deps.warehouse.submit(&sql::verify(&plan)?, &[("run_id", run_id.as_str())]).await?,
+    };
+    let rows = match deps.warehouse.wait(&id).await? {
+        StatementState::Unfinished => return Ok(unfinished(run_id, load, Status::Verifying, Some(id))),
+        // Asked anew, from the load on.
+        StatementState::Gone => return Ok(unfinished(run_id, load, Status::Loading, None)),
+        StatementState::Failed(failure) => {
+            return Err(Error::LoadFailed(format!(
+                "the ledger cannot be read from the warehouse ({}: {}): see whether its tables are there, then redrive the execution",
+                failure.status, failure.error
+            )));
+        }
+        StatementState::Finished => deps.warehouse.rows(&id).await?,
+    };
+    let balance = balance::balance(&plan, manifest, &rows.into_iter().next().unwrap_or_default())?;
+    info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
+    let ended = unfinished(run_id, load, Status::Balanced, Some(id));
+    Ok(Response { finished: true, ledger: Some(balance), ..ended })
+}
+
+fn planned(run_id: RunId, load: Load, manifest: RunManifest, counts: PlannedCounts) -> Response {
+    let rows = manifest.ledger.transactions;
+    info!(inserted = counts.rows_inserted, updated = counts.rows_updated, "planned, and rolled back");
+    let report = PlanReport {
+        rows_read: rows.read,
+        rows_quarantined: rows.quarantined,
+        quarantined_by_rule: rows.quarantined_by_rule,
+        counts,
+        ddl: manifest.load.ddl,
+    };
+    Response { finished: true, plan: Some(report), ..unfinished(run_id, load, Status::Planned, None) }
+}
+
+fn unfinished(run_id: RunId, load: Load, status: Status, statement_id: Option<String>) -> Response {
+    Response { run_id, load, statement_id, finished: false, status, ledger: None, plan: None }
 }
 
 fn failed(run_id: &RunId, words: &str) -> Error {
-    Error::of_job(words, format!("the load of run {run_id} failed, and the table is as it was: {words}"))
+    Error::of_load(words, format!("the load of run {run_id} failed, and the table is as it was: {words}"))
 }
 
 #[cfg(test)]
@@ -131,9 +202,9 @@ mod tests {
     #[test]
     fn reads_the_state_machines_payloads() {
         let check = |payload: &str| serde_json::from_str::<Request>(payload).unwrap();
-        assert!(matches!(check(r#"{"action": "start", "run_id": "r"}"#), Request::Start { .. }));
-        let payload = r#"{"action": "check", "run_id": "r", "job_run_id": "jr_1", "statement_id": null}"#;
-        assert!(matches!(check(payload), Request::Check { statement_id: None, .. }));
+        assert!(matches!(check(r#"{"action": "start", "run_id": "r", "redrives": 0}"#), Request::Start { redrives: 0, .. }));
+        let payload = r#"{"action": "check", "run_id": "r", "redrives": 2, "statement_id": null}"#;
+        assert!(matches!(check(payload), Request::Check { statement_id: None, redrives: 2, .. }));
     }
 
     #[test]

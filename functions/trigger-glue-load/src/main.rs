@@ -1,9 +1,12 @@
 //! Lambda: seals the run, starts the Glue job over its JDBC connection, and believes only the warehouse.
 
+mod balance;
 mod config;
+mod direct;
 mod error;
 mod glue;
 mod handler;
+mod load;
 mod seal;
 mod warehouse;
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cloud::bucket::{Bucket, Pin};
+use cloud::bucket::Bucket;
 use pipeline::contract::Plan;
 use pipeline::ledger::Ledger;
 use pipeline::manifest::{Dialects, Inputs, Load, MANIFEST_FORMAT, Part, RawManifest, RunId, RunManifest, Staging, copy_manifest, hex};
-use pipeline::sql::{Dialect, LoadRun, load};
+use pipeline::sql::{Dialect, Evolution, LoadRun, load};
 use sha2::{Digest, Sha256};
-use tracing::info;
 
 use crate::error::Error;
 
@@ -19,28 +18,25 @@ pub(crate) struct Sealed {
     pub(crate) sha256: String,
 }
 
-/// Seals the run, once: a second call finds the first one's manifest.
-pub(crate) async fn seal(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Result<Sealed, Error> {
-    let key = run_id.manifest_key();
-    if let Some(bytes) = bucket.get_optional(&key).await? {
-        info!("the run is sealed already");
-        return Ok(Sealed { key, sha256: hex(&Sha256::digest(&bytes)) });
-    }
-    let manifest = assemble(bucket, run_id, copy_role_arn).await?;
-    let bytes = bucket.to_json(&key, &manifest)?;
-    let sha256 = hex(&Sha256::digest(&bytes));
-    if bucket.put_once(&key, bytes).await? {
-        return Ok(Sealed { key, sha256 });
-    }
-    // Another call of the same step was quicker; what it sealed counts.
-    let bytes = bucket.get(&key, &Pin::default()).await?;
-    Ok(Sealed { key, sha256: hex(&Sha256::digest(&bytes)) })
+/// What the splits of a run have left, checked together.
+pub(crate) struct Gathered {
+    inputs: Inputs,
+    raw: RawManifest,
+    parts: Vec<Part>,
+    ledger: Ledger,
 }
 
-async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Result<RunManifest, Error> {
-    let inputs: Inputs = bucket.get_json(&run_id.inputs_key()).await?;
+/// The manifest of a run that is sealed already.
+pub(crate) async fn sealed(bucket: &Bucket, run_id: &RunId) -> Result<Option<(RunManifest, Sealed)>, Error> {
+    let key = run_id.manifest_key();
+    let Some(bytes) = bucket.get_optional(&key).await? else { return Ok(None) };
+    let manifest = bucket.parse(&key, &bytes)?;
+    Ok(Some((manifest, Sealed { key, sha256: hex(&Sha256::digest(&bytes)) })))
+}
+
+pub(crate) async fn gather(bucket: &Bucket, inputs: Inputs, plan: &Plan) -> Result<Gathered, Error> {
+    let run_id = &inputs.run_id;
     let raw: RawManifest = bucket.get_json(&inputs.raw_manifest).await?;
-    let plan = cloud::contract::pinned(bucket, &inputs.contract).await?;
     let mut parts = Vec::with_capacity(raw.splits.len());
     for split in 0..u32::try_from(raw.splits.len()).unwrap_or(u32::MAX) {
         let part: Option<Part> = bucket.get_json_optional(&run_id.part_key(split)).await?;
@@ -49,21 +45,54 @@ async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Resul
         );
     }
     let ledger = Ledger::total(parts.iter().map(|part| &part.ledger)).map_err(|e| Error::LedgerMismatch(e.to_string()))?;
-    check(&plan, &raw, &ledger, run_id, bucket.name())?;
+    check(plan, &raw, &ledger, run_id, bucket.name())?;
+    Ok(Gathered { inputs, raw, parts, ledger })
+}
 
+/// Seals the run, once: when another call was quicker, what it sealed counts.
+pub(crate) async fn seal(
+    bucket: &Bucket,
+    gathered: Gathered,
+    plan: &Plan,
+    evolution: &Evolution,
+    copy_role_arn: &str,
+) -> Result<(RunManifest, Sealed), Error> {
+    let manifest = assemble(bucket, gathered, plan, evolution, copy_role_arn).await?;
+    let key = manifest.run_id.manifest_key();
+    let bytes = bucket.to_json(&key, &manifest)?;
+    let sha256 = hex(&Sha256::digest(&bytes));
+    if bucket.put_once(&key, bytes).await? {
+        return Ok((manifest, Sealed { key, sha256 }));
+    }
+    let first = sealed(bucket, &manifest.run_id).await?;
+    first.ok_or_else(|| Error::RunIncomplete(format!("the manifest of the run {} came and went: start a new run", manifest.run_id)))
+}
+
+async fn assemble(
+    bucket: &Bucket,
+    gathered: Gathered,
+    plan: &Plan,
+    evolution: &Evolution,
+    copy_role_arn: &str,
+) -> Result<RunManifest, Error> {
+    let Gathered { inputs, raw, parts, ledger } = gathered;
+    let run_id = &inputs.run_id;
     let [clean_key, quarantine_key] = ["clean", "quarantine"].map(|what| run_id.copy_manifest_key(what));
     bucket.put_json(&clean_key, &copy_manifest(bucket.name(), parts.iter().map(|p| &p.clean))).await?;
     bucket.put_json(&quarantine_key, &copy_manifest(bucket.name(), parts.iter().map(|p| &p.quarantine))).await?;
     let run = LoadRun {
-        plan: &plan,
+        plan,
         run_id,
+        input: &inputs.input,
+        started_at: &inputs.started_at,
         transactions: &raw,
         customers: &inputs.customers,
         ledger: &ledger,
+        evolution,
         copy_manifests: &[bucket.uri(&clean_key), bucket.uri(&quarantine_key)],
         copy_role_arn,
     };
-    let dialects = Dialects { postgres: load(Dialect::Postgres, &run), redshift: load(Dialect::Redshift, &run) };
+    let dialects = Dialects { postgres: load(Dialect::Postgres, &run)?, redshift: load(Dialect::Redshift, &run)? };
     let [rows, quarantine] = run_id.staging_tables();
     let staging = vec![
         Staging { table: rows, files: parts.iter().map(|p| bucket.uri(&p.clean.key)).collect() },
@@ -72,12 +101,13 @@ async fn assemble(bucket: &Bucket, run_id: &RunId, copy_role_arn: &str) -> Resul
     Ok(RunManifest {
         format: MANIFEST_FORMAT.to_owned(),
         run_id: run_id.clone(),
+        input: inputs.input,
         contract: inputs.contract,
         transactions: raw,
         customers: inputs.customers,
         parts,
         ledger,
-        load: Load { staging, dialects },
+        load: Load { staging, ddl: evolution.ddl(plan)?, dialects },
     })
 }
 
@@ -86,6 +116,10 @@ fn check(plan: &Plan, raw: &RawManifest, ledger: &Ledger, run_id: &RunId, bucket
     let rows = &ledger.transactions;
     if rows.read != raw.records {
         return Err(Error::LedgerMismatch(format!("{} has {} records, and its splits have read {}", raw.uri, raw.records, rows.read)));
+    }
+    // The gates are for what a business sends. A replay takes up what was bad once, and may find it bad again.
+    if raw.replay.is_some() {
+        return Ok(());
     }
     if rows.read > 0 && rows.recognised == 0 {
         return Err(Error::SourceMalformed { uri: raw.uri.clone(), rows: rows.read });

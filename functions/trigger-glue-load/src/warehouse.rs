@@ -1,14 +1,13 @@
-//! The warehouse through the Redshift Data API: what it says of a run, and whether that agrees with the manifest.
+//! The warehouse through the Redshift Data API: statements submitted, followed and read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_redshiftdata::Client;
-use aws_sdk_redshiftdata::types::{Field, SqlParameter, StatusString};
+use aws_sdk_redshiftdata::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_redshiftdata::types::{Field, SqlParameter, StatementStatusString, StatusString};
 use pipeline::contract::Plan;
-use pipeline::manifest::RunManifest;
-use pipeline::sql;
-use serde::Serialize;
+use pipeline::sql::{ExistingColumn, TARGET_COLUMNS};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -17,141 +16,283 @@ use crate::error::Error;
 const POLLS: u32 = 40;
 const POLL_EVERY: Duration = Duration::from_millis(250);
 
-/// A row of the warehouse, by column; numbers as text.
-type Row = BTreeMap<String, String>;
+/// A row of the warehouse, by column; numbers as text. Nulls are left out.
+pub(crate) type Row = BTreeMap<String, String>;
 
-/// Starts the statement that asks for the run's ledger row and for what the table holds of it.
-pub(crate) async fn ask(client: &Client, config: &Config, plan: &Plan, run_id: &str) -> Result<String, Error> {
-    let parameter = SqlParameter::builder().name("run_id").value(run_id).build().map_err(|e| unavailable(e.into()))?;
-    let started = client
-        .execute_statement()
-        .workgroup_name(&config.workgroup)
-        .database(&config.database)
-        .secret_arn(&config.warehouse_secret_arn)
-        .sql(sql::verify(plan))
-        .parameters(parameter)
-        .send()
-        .await
-        .map_err(|e| unavailable(e.into()))?;
-    started.id.ok_or_else(|| Error::LoadFailed("the Data API started a statement without an id".to_owned()))
+/// Where a statement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StatementState {
+    /// Submitted, picked or started.
+    Unfinished,
+    Finished,
+    Failed(Failure),
+    /// The Data API knows the id no more: it keeps statements for 24 hours.
+    Gone,
 }
 
-/// The statement's one row; `None` while it runs, an empty row when there is none.
-pub(crate) async fn answer(client: &Client, statement_id: &str) -> Result<Option<Row>, Error> {
-    for _ in 0..POLLS {
-        let described = client.describe_statement().id(statement_id).send().await.map_err(|e| unavailable(e.into()))?;
-        match described.status {
-            Some(StatusString::Finished) => return first_row(client, statement_id).await.map(Some),
-            Some(status @ (StatusString::Failed | StatusString::Aborted)) => {
-                let why = described.error.unwrap_or_else(|| "no reason given".to_owned());
-                return Err(Error::LoadFailed(format!("the ledger cannot be read from the warehouse ({}): {why}", status.as_str())));
+/// Why a statement or a batch failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// FAILED, or ABORTED when somebody cancelled it.
+    pub(crate) status: String,
+    pub(crate) error: String,
+    /// The text of the failing statement.
+    pub(crate) sql: String,
+    /// The session it ran in.
+    pub(crate) pid: i64,
+}
+
+pub(crate) struct Warehouse {
+    client: Client,
+    workgroup: String,
+    database: String,
+    secret_arn: String,
+}
+
+impl Warehouse {
+    pub(crate) fn new(client: Client, config: &Config) -> Self {
+        Self {
+            client,
+            workgroup: config.workgroup.clone(),
+            database: config.database.clone(),
+            secret_arn: config.warehouse_secret_arn.clone(),
+        }
+    }
+
+    /// Starts a statement with named parameters; returns its id.
+    pub(crate) async fn submit(&self, sql: &str, parameters: &[(&str, &str)]) -> Result<String, Error> {
+        let parameter = |(name, value): &(&str, &str)| SqlParameter::builder().name(*name).value(*value).build();
+        let parameters: Vec<SqlParameter> =
+            parameters.iter().map(parameter).collect::<Result<_, _>>().map_err(|e| Error::WarehouseUnavailable { source: e.into() })?;
+        let submitted = self
+            .client
+            .execute_statement()
+            .workgroup_name(&self.workgroup)
+            .database(&self.database)
+            .secret_arn(&self.secret_arn)
+            .sql(sql)
+            .set_parameters((!parameters.is_empty()).then_some(parameters))
+            .send()
+            .await;
+        submitted
+            .map_err(|e| self.refused(e))?
+            .id
+            .ok_or_else(|| Error::LoadFailed("the Data API started a statement without an id".to_owned()))
+    }
+
+    /// Starts statements as one transaction. Of one token, the Data API carries only the first call out.
+    pub(crate) async fn submit_batch(&self, statements: Vec<String>, token: &str) -> Result<String, Error> {
+        let submitted = self
+            .client
+            .batch_execute_statement()
+            .workgroup_name(&self.workgroup)
+            .database(&self.database)
+            .secret_arn(&self.secret_arn)
+            .set_sqls(Some(statements))
+            .client_token(token)
+            .send()
+            .await;
+        submitted.map_err(|e| self.refused(e))?.id.ok_or_else(|| Error::LoadFailed("the Data API started a batch without an id".to_owned()))
+    }
+
+    pub(crate) async fn state(&self, id: &str) -> Result<StatementState, Error> {
+        let described = match self.client.describe_statement().id(id).send().await {
+            Ok(described) => described,
+            Err(e) if e.code() == Some("ResourceNotFoundException") => return Ok(StatementState::Gone),
+            Err(e) => return Err(self.refused(e)),
+        };
+        let status = match described.status {
+            Some(StatusString::Finished) => return Ok(StatementState::Finished),
+            Some(status @ (StatusString::Failed | StatusString::Aborted)) => status,
+            // Submitted, picked, started; or a state that the Data API has learnt since.
+            _ => return Ok(StatementState::Unfinished),
+        };
+        let culprit = described
+            .sub_statements
+            .unwrap_or_default()
+            .into_iter()
+            .find(|s| matches!(s.status, Some(StatementStatusString::Failed | StatementStatusString::Aborted)));
+        let (error, sql) = match culprit {
+            Some(statement) => (statement.error, statement.query_string),
+            None => (None, described.query_string),
+        };
+        Ok(StatementState::Failed(Failure {
+            status: status.as_str().to_owned(),
+            error: error.or(described.error).unwrap_or_else(|| "no reason given".to_owned()),
+            sql: sql.unwrap_or_default(),
+            pid: described.redshift_pid,
+        }))
+    }
+
+    /// As [`Self::state`], after having waited some seconds for it to end.
+    pub(crate) async fn wait(&self, id: &str) -> Result<StatementState, Error> {
+        for _ in 0..POLLS {
+            match self.state(id).await? {
+                StatementState::Unfinished => tokio::time::sleep(POLL_EVERY).await,
+                ended => return Ok(ended),
             }
-            _ => tokio::time::sleep(POLL_EVERY).await,
+        }
+        Ok(StatementState::Unfinished)
+    }
+
+    /// The rows of a finished statement.
+    pub(crate) async fn rows(&self, id: &str) -> Result<Vec<Row>, Error> {
+        let mut pages = self.client.get_statement_result().id(id).into_paginator().send();
+        let mut rows = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| self.refused(e))?;
+            if let Some(columns) = page.column_metadata {
+                names = columns.into_iter().map(|c| c.name.unwrap_or_default()).collect();
+            }
+            rows.extend(
+                page.records.into_iter().map(|record| names.iter().cloned().zip(record.into_iter().map(text)).filter_map(known).collect()),
+            );
+        }
+        Ok(rows)
+    }
+
+    /// Carries a statement out and waits for its end; `what` says what it is for.
+    pub(crate) async fn carry_out(&self, what: &str, sql: &str, parameters: &[(&str, &str)]) -> Result<String, Error> {
+        let id = self.submit(sql, parameters).await?;
+        match self.wait(&id).await? {
+            StatementState::Finished => Ok(id),
+            StatementState::Failed(failure) if failure.is_conflict() => Err(Error::WarehouseUnavailable { source: failure.error.into() }),
+            StatementState::Failed(failure) => Err(Error::LoadFailed(format!("{what} failed ({}): {}", failure.status, failure.error))),
+            StatementState::Unfinished | StatementState::Gone => Err(Error::WarehouseUnavailable {
+                source: format!("{what} has not ended within {} s", (POLLS * POLL_EVERY).as_secs()).into(),
+            }),
         }
     }
-    Ok(None)
-}
 
-async fn first_row(client: &Client, statement_id: &str) -> Result<Row, Error> {
-    let result = client.get_statement_result().id(statement_id).send().await.map_err(|e| unavailable(e.into()))?;
-    let names = result.column_metadata.unwrap_or_default().into_iter().map(|c| c.name.unwrap_or_default());
-    let values = result.records.into_iter().next().unwrap_or_default().into_iter().map(|field| match field {
-        Field::LongValue(n) => n.to_string(),
-        Field::StringValue(text) => text,
-        Field::BooleanValue(flag) => flag.to_string(),
-        Field::DoubleValue(n) => n.to_string(),
-        _ => String::new(),
-    });
-    Ok(names.zip(values).collect())
-}
-
-fn unavailable(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::WarehouseUnavailable { source }
-}
-
-/// The run as the warehouse has it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Balance {
-    pub(crate) rows_read: u64,
-    pub(crate) rows_loaded: u64,
-    pub(crate) rows_superseded: u64,
-    pub(crate) rows_quarantined: u64,
-    pub(crate) rows_matched: u64,
-    pub(crate) rows_unmatched: u64,
-    /// By column: clean, loaded, superseded, as exact decimal text.
-    pub(crate) sums: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-/// Compares what the warehouse says with the sealed manifest.
-pub(crate) fn balance(plan: &Plan, manifest: &RunManifest, row: &Row) -> Result<Balance, Error> {
-    if row.is_empty() {
-        return Err(Error::LedgerMismatch(format!("the run {} has no row in crosstally.ledger, so it is not loaded", manifest.run_id)));
+    /// The target's columns, none if there is no such table; and whether there is a ledger.
+    pub(crate) async fn target_columns(&self, plan: &Plan) -> Result<(Vec<ExistingColumn>, bool), Error> {
+        let parameters = [("schema", plan.target.schema.as_str()), ("table", plan.target.table.as_str())];
+        let id = self.carry_out("reading the columns of the target", TARGET_COLUMNS, &parameters).await?;
+        let (ledger, target): (Vec<Row>, Vec<Row>) =
+            self.rows(&id).await?.into_iter().partition(|row| row.get("table_schema").is_some_and(|schema| schema == "crosstally"));
+        Ok((target.iter().map(existing).collect(), !ledger.is_empty()))
     }
-    let mut faults = Vec::new();
-    let count = |name: &str, faults: &mut Vec<String>| match row.get(name).and_then(|text| text.parse::<u64>().ok()) {
-        Some(n) => n,
-        None => {
-            faults.push(format!("{name} is not a count"));
-            0
+
+    /// What went wrong in a COPY, from the system view that keeps it: file, line, column, and why.
+    pub(crate) async fn load_error(&self, pid: i64) -> Result<Option<String>, Error> {
+        let id = self.carry_out("reading sys_load_error_detail", LOAD_ERROR, &[("pid", &pid.to_string())]).await?;
+        Ok(self.rows(&id).await?.first().map(|row| {
+            let of = |name: &str| row.get(name).map_or("?", |value| value.trim());
+            format!(
+                "{}, line {}, column {} ({}): {}",
+                of("file_name"),
+                of("line_number"),
+                of("column_name"),
+                of("column_type"),
+                of("error_message")
+            )
+        }))
+    }
+
+    /// The Data API has not taken a call: worth another try, or wrongly set up.
+    fn refused<E>(&self, error: SdkError<E>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match (error.code(), error.message()) {
+            (Some(code @ ("ValidationException" | "AccessDeniedException" | "ResourceNotFoundException")), message) => {
+                Error::ConfigInvalid(format!(
+                    "the Data API refuses ({code}: {}): correct the workgroup {}, the database {} or the secret, or allow the function's role the call",
+                    message.unwrap_or("no reason given"),
+                    self.workgroup,
+                    self.database
+                ))
+            }
+            _ => Error::WarehouseUnavailable { source: Box::new(error) },
         }
-    };
-    let equal = |what: &str, found: &str, expected: &str, faults: &mut Vec<String>| {
-        if found != expected {
-            faults.push(format!("{what}: the warehouse says {found}, the manifest {expected}"));
-        }
-    };
-    let rows = &manifest.ledger.transactions;
-    let (read, loaded) = (count("rows_read", &mut faults), count("rows_loaded", &mut faults));
-    let (superseded, quarantined) = (count("rows_superseded", &mut faults), count("rows_quarantined", &mut faults));
-    equal("rows read", &read.to_string(), &rows.read.to_string(), &mut faults);
-    equal("rows loaded and superseded", &(loaded + superseded).to_string(), &rows.clean.to_string(), &mut faults);
-    equal("rows quarantined", &quarantined.to_string(), &rows.quarantined.to_string(), &mut faults);
-    let in_quarantine = count("rows_in_quarantine", &mut faults);
-    let expected = rows.quarantined + manifest.ledger.customers.quarantined;
-    equal("rows in the quarantine table", &in_quarantine.to_string(), &expected.to_string(), &mut faults);
-    equal("contract", row.get("contract_sha256").map_or("", String::as_str), &manifest.contract.sha256, &mut faults);
-
-    let mut sums: BTreeMap<String, BTreeMap<String, String>> =
-        row.get("sums").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    // A later run may have taken rows of this one over; what it left is not this run's to answer for.
-    let is_last = count("later_runs", &mut faults) == 0;
-    if is_last {
-        let (table, written) = (count("rows_in_table", &mut faults), count("rows_written", &mut faults));
-        equal("rows of this run in the table", &table.to_string(), &written.to_string(), &mut faults);
     }
-    for (column, _) in sql::summed(plan) {
-        let name = &column.name;
-        let parts = sums.entry(name.clone()).or_default();
-        let manifest_sum = manifest.ledger.sums.get(name).map(ToString::to_string).unwrap_or_default();
-        equal(&format!("sum of {name}"), parts.get("clean").map_or("", String::as_str), &manifest_sum, &mut faults);
-        let in_table = row.get(&format!("written_{name}")).map_or("", String::as_str);
-        if is_last && !is_same_number(in_table, parts.get("written").map_or("", String::as_str)) {
-            faults.push(format!("sum of {name} in the table: {in_table}, the ledger says {:?}", parts.get("written")));
-        }
-        parts.remove("written");
-    }
-    if !faults.is_empty() {
-        return Err(Error::LedgerMismatch(format!("the run {} does not balance: {}", manifest.run_id, faults.join("; "))));
-    }
-    Ok(Balance {
-        rows_read: read,
-        rows_loaded: loaded,
-        rows_superseded: superseded,
-        rows_quarantined: quarantined,
-        rows_matched: count("rows_matched", &mut faults),
-        rows_unmatched: count("rows_unmatched", &mut faults),
-        sums,
-    })
 }
 
-/// Whether two decimal texts are one number; a sum over no rows is 0 without its scale.
-fn is_same_number(left: &str, right: &str) -> bool {
-    let number = |text: &str| text.parse::<pipeline::decimal::Decimal>().ok();
-    match (number(left), number(right)) {
-        (Some(l), Some(r)) => l.rescale(l.scale.max(r.scale)) == r.rescale(l.scale.max(r.scale)),
-        _ => false,
+/// Source: "SYS_LOAD_ERROR_DETAIL", Amazon Redshift Database Developer Guide.
+const LOAD_ERROR: &str = "SELECT file_name, line_number, column_name, column_type, error_message FROM sys_load_error_detail \
+     WHERE session_id = CAST(:pid AS INTEGER) ORDER BY start_time DESC LIMIT 1";
+
+impl Failure {
+    /// Another transaction was in the way: Redshift's error 1023, or two that make the same thing. The same statements may pass a moment later.
+    pub(crate) fn is_conflict(&self) -> bool {
+        const SIGNS: [&str; 6] = [
+            "1023",
+            "conflict with concurrent transaction",
+            "could not serialize access",
+            "deadlock detected",
+            "already exists",
+            "duplicate key value",
+        ];
+        SIGNS.iter().any(|sign| self.error.contains(sign))
+    }
+
+    /// The name of the failing statement, from the label in front of it.
+    pub(crate) fn statement(&self) -> &str {
+        let label = self.sql.trim_start().strip_prefix("/* crosstally ");
+        label.and_then(|rest| rest.split_once(" of ")).map_or("", |(name, _)| name)
+    }
+}
+
+fn text(field: Field) -> Option<String> {
+    match field {
+        Field::LongValue(n) => Some(n.to_string()),
+        Field::StringValue(text) => Some(text),
+        Field::BooleanValue(flag) => Some(flag.to_string()),
+        Field::DoubleValue(n) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+fn known((name, value): (String, Option<String>)) -> Option<(String, String)> {
+    value.map(|value| (name, value))
+}
+
+fn existing(row: &Row) -> ExistingColumn {
+    let of = |name: &str| row.get(name).cloned().unwrap_or_default();
+    ExistingColumn {
+        name: of("column_name"),
+        data_type: of("data_type").to_lowercase(),
+        max_length: of("character_maximum_length").parse().ok(),
+        precision: of("numeric_precision").parse().ok(),
+        scale: of("numeric_scale").parse().ok(),
+        nullable: of("is_nullable").eq_ignore_ascii_case("yes"),
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_knows_its_statement_and_whether_it_may_pass() {
+        let check = |sql: &str, error: &str, statement: &str, is_conflict: bool| {
+            let failure = Failure { sql: sql.into(), error: error.into(), ..Failure::default() };
+            assert_eq!((failure.statement(), failure.is_conflict()), (statement, is_conflict));
+        };
+        check("/* crosstally fold of run-1 */ CREATE", "ERROR: 1023", "fold", true);
+        check("/* crosstally fold of run-1 */ CREATE", "ERROR: could not serialize access due to concurrent update", "fold", true);
+        check("SELECT 1", "ERROR: disk full", "", false);
+    }
+
+    #[test]
+    fn a_column_is_read_from_the_information_schema() {
+        let row = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Row>();
+        let found = existing(&row(&[
+            ("column_name", "a"),
+            ("data_type", "NUMERIC"),
+            ("numeric_precision", "18"),
+            ("numeric_scale", "2"),
+            ("is_nullable", "NO"),
+        ]));
+        let expected = ExistingColumn {
+            name: "a".into(),
+            data_type: "numeric".into(),
+            max_length: None,
+            precision: Some(18),
+            scale: Some(2),
+            nullable: false,
+        };
+        assert_eq!(found, expected);
+    }
+}

@@ -4,6 +4,7 @@ use super::compile::Compiler;
 use super::odcs::{Object, Property};
 use super::yaml::Text;
 use super::{Column, Mask, Origin, Source, Target, TargetColumn, Unmatched};
+use crate::sql;
 use crate::types::Type;
 
 /// Names PostgreSQL and Redshift keep for themselves in every table.
@@ -172,9 +173,7 @@ impl Compiler<'_> {
 
     /// Names that reach SQL are plain, so that quoting is never where safety hangs.
     fn identifier(&mut self, place: &Text, name: &str) {
-        let mut chars = name.chars();
-        let starts_well = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-        if !starts_well || !chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') || name.len() > 63 {
+        if !sql::is_name(name) {
             self.faults.at(place, format!("`{name}` is no table or column name: lower-case letters, digits and _, at most 63 of them"));
         }
         if name.starts_with('_') {
