@@ -26,6 +26,13 @@ def lost(work) -> None:
     assert caught.value.sqlstate is None, "the server said why, so the connection was not lost"
 
 
+def test_both_protocols_are_what_these_tests_say(connect):
+    connection = connect(autocommit=True)
+    execute(connection, "SELECT 1; SELECT 2", "simple")
+    with pytest.raises(psycopg.errors.SyntaxError, match="multiple commands into a prepared statement"):
+        execute(connection, "SELECT 1; SELECT 2", "extended")
+
+
 # What passes
 
 
