@@ -1,8 +1,9 @@
 """The Glue job: brings one run's clean rows and quarantine into the warehouse over the Glue JDBC connection.
 
 The run's manifest is sealed: it names the files, the staging tables and every SQL statement, and its SHA-256 comes as a job argument. This script
-checks that hash and carries the statements out; it knows no column and no rule. Order: prepare the staging tables, fill them (COPY on Redshift,
-Spark elsewhere), run all statements of the load in one transaction, drop the staging tables.
+checks that hash and carries the statements out; it knows no column and no rule. Order: prepare, fill the staging tables by Spark where the warehouse
+cannot COPY them itself, run all statements of the load in one transaction, clean up. The transaction of a plan ends with an error that says what it would
+have done; that goes to `plan.json` beside the manifest.
 
 A failure leaves the script as an exception whose class and message are what Glue reports, e.g. `LoadFailed: fold into target: <database text>`.
 """
@@ -14,7 +15,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import col
 from pyspark.sql.types import DateType, TimestampNTZType, TimestampType
 
-MANIFEST_FORMAT = "crosstally.manifest/1"
+MANIFEST_FORMAT = "crosstally.manifest/2"
 CONFLICT_RETRIES = 5
 WRITERS = 4  # JDBC connections that fill one staging table
 BATCH_ROWS = 5_000
@@ -67,8 +68,16 @@ class Conflict(LoadFailed):
     """Another transaction was in the way, as in Redshift's error 1023: the same statements may pass a moment later."""
 
 
+class ConnectionLost(Exception):
+    """The connection broke, so nobody knows whether the commit was done. No LoadFailed: another attempt finds out."""
+
+
 class AlreadyLoaded(Exception):
     """The ledger already holds this run: nothing to do."""
+
+
+class Planned(Exception):
+    """The transaction of a plan was carried out up to its end; the message is a JSON object, what it would have done."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,9 @@ def main(argv: list[str]) -> None:
     arguments = parse_arguments(argv)
     manifest = read_manifest(arguments.manifest, arguments.manifest_sha256, arguments.run_id)
     warehouse = find_warehouse(arguments.connection_name)
-    load(start_spark(), warehouse, manifest["load"])
+    report = load(start_spark(), warehouse, manifest["load"])
+    if report is not None:
+        write_plan(arguments.manifest, report)
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
@@ -150,41 +161,36 @@ def start_spark() -> SparkSession:
     return spark
 
 
-def load(spark: SparkSession, warehouse: Warehouse, plan: dict[str, Any]) -> None:
+def load(spark: SparkSession, warehouse: Warehouse, plan: dict[str, Any]) -> str | None:
+    """Returns what a plan would have done, as JSON."""
     statements = plan["dialects"][warehouse.dialect]
     try:
         with connected(spark, warehouse) as connection:
-            run_all(connection, statements["prepare"])
-        if warehouse.dialect == "redshift":
-            with connected(spark, warehouse) as connection:
-                copy_staging(connection, statements["fill"])
-        else:
+            again_after_conflict(lambda: run_all(connection, statements["prepare"]))
+        if warehouse.dialect != "redshift":
             for staging in plan["staging"]:
                 with step(f"fill {staging['table']}"):
                     write_staging(spark, warehouse, staging)
         with connected(spark, warehouse) as connection:
-            run_transaction(connection, statements["transaction"])
+            connection.setAutoCommit(False)
+            again_after_conflict(lambda: run_transaction(connection, statements["transaction"]))
     except AlreadyLoaded as already:
         log.info("nothing to do: %s", already)
+    except Planned as planned:
+        log.info("planned, and rolled back: %s", planned)
+        return str(planned)
     finally:
-        drop_staging(spark, warehouse, statements["cleanup"])
+        clean_up(spark, warehouse, statements["cleanup"])
+    return None
 
 
-def copy_staging(connection: Any, statements: list[dict[str, str]]) -> None:
+def write_plan(manifest: str, report: str) -> None:
+    location = urlsplit(manifest)
+    key = location.path.lstrip("/").rpartition("/")[0] + "/plan.json"
     try:
-        run_all(connection, statements)
-    except LoadFailed as failure:
-        # COPY itself may say no more than "failed"; Redshift keeps the reason in a view.
-        why = (
-            "SELECT 'file ' || TRIM(file_name) || ', column ' || TRIM(column_name) || ': ' || TRIM(error_message) FROM sys_load_error_detail"
-            " WHERE session_id = pg_backend_pid() ORDER BY start_time DESC LIMIT 1"
-        )
-        try:
-            rows = connection.createStatement().executeQuery(why)
-            detail = f" ({rows.getString(1)})" if rows.next() else ""
-        except Py4JError:
-            detail = ""
-        raise LoadFailed(f"{failure}{detail}") from None
+        boto3.client("s3", config=AWS).put_object(Bucket=location.netloc, Key=key, Body=report.encode())
+    except (BotoCoreError, ClientError) as error:
+        raise LoadFailed(f"write plan: s3://{location.netloc}/{key} cannot be written: {error}") from error
 
 
 def write_staging(spark: SparkSession, warehouse: Warehouse, staging: dict[str, Any]) -> None:
@@ -207,23 +213,45 @@ def write_staging(spark: SparkSession, warehouse: Warehouse, staging: dict[str, 
     ).save()
 
 
-def run_transaction(connection: Any, statements: list[dict[str, str]]) -> None:
-    connection.setAutoCommit(False)
+def run_transaction(connection: Any, statements: list[dict[str, Any]]) -> None:
+    try:
+        run_all(connection, statements)
+        with step("commit"):
+            connection.commit()
+    except LoadFailed as failure:
+        roll_back(connection)
+        if str(failure).startswith("copy_"):
+            raise LoadFailed(f"{failure}{copy_error(connection)}") from None
+        raise
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def again_after_conflict(work: Callable[[], None]) -> None:
     for attempt in range(CONFLICT_RETRIES + 1):
         try:
-            run_all(connection, statements)
-            with step("commit"):
-                connection.commit()
+            work()
             return
-        except BaseException as failure:
-            roll_back(connection)
-            if not isinstance(failure, Conflict):
-                raise
+        except Conflict as conflict:
             if attempt == CONFLICT_RETRIES:
-                raise LoadFailed(f"{failure}; {CONFLICT_RETRIES} more attempts met the same conflict") from None
+                raise LoadFailed(f"{conflict}; {CONFLICT_RETRIES} more attempts met the same conflict") from None
             wait = 0.5 * 2**attempt
-            log.warning("%s; rolled back, the transaction runs again in %.1f s", failure, wait)
+            log.warning("%s; it is tried again in %.1f s", conflict, wait)
             time.sleep(wait)
+
+
+def copy_error(connection: Any) -> str:
+    """COPY itself may say no more than "failed"; Redshift keeps the reason in a view."""
+    why = (
+        "SELECT TRIM(file_name) || ', line ' || line_number || ', column ' || TRIM(column_name) || ' (' || TRIM(column_type) || '): ' || TRIM(error_message)"
+        " FROM sys_load_error_detail WHERE session_id = pg_backend_pid() ORDER BY start_time DESC LIMIT 1"
+    )
+    try:
+        rows = connection.createStatement().executeQuery(why)
+        return f" ({rows.getString(1)})" if rows.next() else ""
+    except Py4JError:
+        return ""
 
 
 def roll_back(connection: Any) -> None:
@@ -233,12 +261,14 @@ def roll_back(connection: Any) -> None:
         log.warning("rollback failed: the connection is gone, and with it its transaction")
 
 
-def drop_staging(spark: SparkSession, warehouse: Warehouse, statements: list[dict[str, str]]) -> None:
+def clean_up(spark: SparkSession, warehouse: Warehouse, statements: list[dict[str, Any]]) -> None:
     """Best effort: staging is scratch, and trouble with it must not hide how the load ended."""
+    if not statements:
+        return
     try:
         with connected(spark, warehouse) as connection:
             run_all(connection, statements)
-    except (LoadFailed, Py4JError) as failure:
+    except (LoadFailed, ConnectionLost, Py4JError) as failure:
         log.warning("staging tables may be left over: %s", failure)
 
 
@@ -259,15 +289,20 @@ def connected(spark: SparkSession, warehouse: Warehouse) -> Iterator[Any]:
             connection.close()
 
 
-def run_all(connection: Any, statements: list[dict[str, str]]) -> None:
+def run_all(connection: Any, statements: list[dict[str, Any]]) -> None:
     for statement in statements:
         with step(statement["name"]):
             handle = connection.createStatement()
             try:
                 handle.setEscapeProcessing(False)  # sealed SQL runs as it is, without JDBC's {…} rewriting
+                unless = statement.get("unless")
+                if unless and handle.executeQuery(unless).next():
+                    log.info("%s: done already", statement["name"])
+                    continue
                 handle.execute(statement["sql"])
             finally:
-                handle.close()
+                with suppress(Py4JError):
+                    handle.close()
 
 
 @contextmanager
@@ -284,15 +319,27 @@ def step(name: str) -> Iterator[None]:
 def failure_of(name: str, error: Py4JError | PySparkException) -> Exception:
     text, state = database_error(error)
     # The warehouse has no RAISE in plain SQL, so its checks fail a cast of their sentence, and the database quotes it somewhere in its error.
-    if verdict := re.search(r"(AlreadyLoaded|LedgerMismatch): (.+)", text):
-        kind = AlreadyLoaded if verdict[1] == "AlreadyLoaded" else LedgerMismatch
+    if verdict := re.search(r"(AlreadyLoaded|LedgerMismatch|Planned): (.+)", text):
+        kind = {"AlreadyLoaded": AlreadyLoaded, "LedgerMismatch": LedgerMismatch, "Planned": Planned}[verdict[1]]
         return kind(verdict[2].strip().removesuffix('"'))
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
     # Redshift puts the telling part into its details; those of Postgres quote rows and stay out.
     context = [line.removeprefix("context:").strip() for line in lines if line.startswith("context:")]
     sentence = f"{name}: {lines[0]}" + "".join(f" ({part})" for part in context)
-    conflict = state in ("40001", "40P01") or re.search(r"ERROR: 1023\b|conflict with concurrent transaction", text)
-    return Conflict(sentence) if conflict else LoadFailed(sentence)
+    if is_conflict(name, state, text):
+        return Conflict(sentence)
+    return ConnectionLost(sentence) if is_connection_lost(state) else LoadFailed(sentence)
+
+
+def is_conflict(name: str, state: str, text: str) -> bool:
+    # Two loads that make the same schema or table at once meet as one that is there, or as one name twice in the catalog.
+    both_made_it = name.startswith("create_") and state in ("23505", "42P06", "42P07")
+    return state in ("40001", "40P01") or both_made_it or bool(re.search(r"ERROR: 1023\b|conflict with concurrent transaction", text))
+
+
+def is_connection_lost(state: str) -> bool:
+    """08: connection exceptions, of which 08004 is the server's refusal. 57P01 to 57P03: it goes down, crashed, or starts."""
+    return (state.startswith("08") and state != "08004") or state in ("57P01", "57P02", "57P03")
 
 
 def database_error(error: Py4JError | PySparkException) -> tuple[str, str]:

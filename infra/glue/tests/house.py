@@ -35,11 +35,11 @@ class House:
         shutil.rmtree(written)
         return f"s3://{BUCKET}/{key}"
 
-    def seal(self, staging: list[dict], **statements: list[tuple[str, str]]) -> list[str]:
+    def seal(self, staging: list[dict], **statements: list[tuple[str, ...]]) -> list[str]:
         """Writes the manifest and returns the job's arguments."""
-        plan = {part: [{"name": name, "sql": sql} for name, sql in statements.get(part, [])] for part in ("prepare", "transaction", "cleanup")}
-        load = {"staging": staging, "dialects": {"postgres": plan | {"fill": []}}}
-        body = json.dumps({"format": "crosstally.manifest/1", "run_id": self.name, "load": load}).encode()
+        plan = {part: [_statement(*words) for words in statements.get(part, [])] for part in ("prepare", "transaction", "cleanup")}
+        load = {"staging": staging, "dialects": {"postgres": plan}}
+        body = json.dumps({"format": "crosstally.manifest/2", "run_id": self.name, "load": load}).encode()
         key = f"runs/{self.name}/manifest.json"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
         arguments = {
@@ -61,3 +61,7 @@ class House:
 
     def tables(self, schema: str) -> set[str]:
         return {name for (name,) in self.rows(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
+
+
+def _statement(name: str, sql: str, unless: str | None = None) -> dict[str, str]:
+    return {"name": name, "sql": sql} | ({"unless": unless} if unless else {})

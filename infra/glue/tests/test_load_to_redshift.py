@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import subprocess
@@ -9,7 +10,7 @@ import boto3
 import load_to_redshift
 import pytest
 from house import BUCKET, House
-from load_to_redshift import ConfigInvalid, LedgerMismatch, LoadFailed, SecretInvalid, SecretMissing, main
+from load_to_redshift import ConfigInvalid, ConnectionLost, LedgerMismatch, LoadFailed, SecretInvalid, SecretMissing, main
 
 STAGING = "crosstally.staging_ab12"
 REJECTS = "crosstally.staging_ab12_quarantine"
@@ -119,6 +120,39 @@ def test_a_broken_law_changes_nothing(house: House) -> None:
     assert house.tables("crosstally") == {"ledger"}
 
 
+def test_a_plan_is_rolled_back_and_reported(house: House) -> None:
+    report = ("report_plan", f"SELECT CAST('Planned: {{\"rows_inserted\":' || COUNT(*) || '}}' AS INTEGER) FROM {STAGING}")
+    main(house.seal(stage(house), prepare=PREPARE, transaction=[guard(house), FOLD, report], cleanup=CLEANUP))
+    assert house.rows("SELECT (SELECT COUNT(*) FROM analytics.orders), COUNT(*) FROM crosstally.ledger") == [(0, 0)]
+    plan = boto3.client("s3").get_object(Bucket=BUCKET, Key=f"runs/{house.name}/plan.json")["Body"].read()
+    assert json.loads(plan) == {"rows_inserted": 4}
+    assert house.tables("crosstally") == {"ledger"}
+
+
+def test_what_is_done_already_is_left_out(house: House) -> None:
+    there = "SELECT 1 FROM information_schema.columns WHERE table_name = 'orders' AND column_name = "
+    add = ("add_note", "ALTER TABLE analytics.orders ADD COLUMN note VARCHAR(9)", f"{there}'note'")
+    again = ("add_id", "ALTER TABLE analytics.orders ADD COLUMN id VARCHAR(9)", f"{there}'id'")
+    columns = FOLD[1].replace("orders SELECT", "orders (id, amount, many, few, good, day, at, local_at) SELECT")
+    main(house.seal(stage(house), prepare=PREPARE, transaction=[add, add, again, ("fold", columns), book(house)], cleanup=CLEANUP))
+    assert house.rows("SELECT COUNT(*), COUNT(note) FROM analytics.orders") == [(4, 0)]
+
+
+def test_a_lost_connection_is_no_verdict(house: House) -> None:
+    lose = ("fold", "SELECT pg_terminate_backend(pg_backend_pid())")
+    arguments = house.seal(stage(house), prepare=PREPARE, transaction=[FOLD, lose, book(house)], cleanup=CLEANUP)
+    with pytest.raises(ConnectionLost, match="^fold: "):
+        main(arguments)
+    assert house.rows("SELECT COUNT(*) FROM analytics.orders") == [(0,)]
+    assert house.tables("crosstally") == {"ledger"}
+
+
+def test_a_server_that_is_not_there_is_no_verdict(house: House) -> None:
+    house.connect_glue(JDBC_CONNECTION_URL="jdbc:postgresql://127.0.0.1:9/dev")
+    with pytest.raises(ConnectionLost, match="^connect: "):
+        main(house.seal([], prepare=PREPARE))
+
+
 def test_a_failed_statement_is_named_and_rolled_back(house: House) -> None:
     arguments = house.seal(stage(house), prepare=PREPARE, transaction=[FOLD, ("count beans", "SELECT * FROM beans")], cleanup=CLEANUP)
     with pytest.raises(LoadFailed, match='^count beans: ERROR: relation "beans" does not exist$'):
@@ -179,7 +213,7 @@ def test_a_missing_manifest(house: House) -> None:
 
 
 def test_a_manifest_of_another_run(house: House) -> None:
-    with pytest.raises(LoadFailed, match="is no crosstally.manifest/1 of run other"):
+    with pytest.raises(LoadFailed, match="is no crosstally.manifest/2 of run other"):
         main([*house.seal([]), "--run_id", "other"])
 
 
