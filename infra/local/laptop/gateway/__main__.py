@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from laptop.gateway.control import Control
+from laptop.gateway.faults import Faults
 from laptop.gateway.glue_runs import GlueRuns
 from laptop.gateway.redshift_data import RedshiftData
 from laptop.gateway.server import Server
@@ -22,9 +24,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
     host, _, port = arguments.warehouse.rpartition(":")
-    glue = GlueRuns(arguments.folder / "glue", arguments.logs)
-    services = {"RedshiftData": RedshiftData(host, int(port)), "AWSGlue": glue}
-    server = Server(arguments.socket, services, passed_on_to=os.environ["AWS_ENDPOINT_URL"])
+    faults = Faults(operations={*RedshiftData.OPERATIONS, *GlueRuns.OPERATIONS})
+    glue = GlueRuns(arguments.folder / "glue", arguments.logs, faults)
+    services = {"RedshiftData": RedshiftData(host, int(port), faults), "AWSGlue": glue}
+    server = Server(arguments.socket, services, faults, Control(faults, glue), passed_on_to=os.environ["AWS_ENDPOINT_URL"])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.serve_forever()

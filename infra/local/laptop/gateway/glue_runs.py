@@ -14,12 +14,13 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from laptop.gateway import spark
+from laptop.gateway import faults, spark
 from laptop.gateway.errors import ServiceError
+from laptop.gateway.faults import Fault, Faults
 
 log = logging.getLogger("glue_runs")
 
-_LIVE = {"STARTING", "RUNNING", "STOPPING"}
+_LIVE = {"WAITING", "STARTING", "RUNNING", "STOPPING"}
 _DEFAULT_TIMEOUT_MINUTES = 480  # Glue 5
 _STOP_SECONDS = 10.0
 
@@ -37,6 +38,7 @@ class Run:
     state: str = "STARTING"
     error: str | None = None
     process: subprocess.Popen | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def now(self, state: str, error: str | None = None) -> None:
         self.state, self.error, self.modified = state, error, time.time()
@@ -68,8 +70,8 @@ class Run:
 class GlueRuns:
     PASSES_ON = True
 
-    def __init__(self, folder: Path, logs: Path) -> None:
-        self._folder, self._logs = folder, logs
+    def __init__(self, folder: Path, logs: Path, faults: Faults) -> None:
+        self._folder, self._logs, self._faults = folder, logs, faults
         self._runs: dict[str, list[Run]] = {}
         self._lock = threading.Lock()
 
@@ -89,8 +91,11 @@ class GlueRuns:
                 timeout_minutes=int(request.get("Timeout") or job.get("Timeout") or _DEFAULT_TIMEOUT_MINUTES),
                 log=self._logs / f"glue-{identity[:12]}.log",
             )
+            fault = self._faults.take("StartJobRun", faults.OF_A_RUN)
+            if fault and fault.do == "hold_run":
+                run.now(fault["state"])
             runs.append(run)
-        threading.Thread(target=self._carry_out, args=(run,), daemon=True).start()
+        threading.Thread(target=self._carry_out, args=(run, fault), daemon=True).start()
         return {"JobRunId": run.id}
 
     def get_job_run(self, request: dict) -> dict:
@@ -109,6 +114,7 @@ class GlueRuns:
                     if run.state not in _LIVE:
                         raise ServiceError("InvalidJobRunStateTransitionException", f"Job run {identity} is {run.state} and cannot be stopped.")
                     run.now("STOPPING")
+                    run.stop.set()
                 threading.Thread(target=_end, args=(run,), daemon=True).start()
                 stopped.append({"JobName": job, "JobRunId": identity})
             except ServiceError as error:
@@ -123,6 +129,17 @@ class GlueRuns:
         "BatchStopJobRun": batch_stop_job_run,
     }
 
+    def kill(self, identity: str) -> None:
+        """Ends a run as the loss of its machine would: at once, and without a word."""
+        with self._lock:
+            run = next((run for runs in self._runs.values() for run in runs if run.id == identity), None)
+            if run is None:
+                raise ServiceError("EntityNotFoundException", f"Job run {identity} not found", status=404)
+            if run.process is None or run.completed:
+                raise ServiceError("InvalidJobRunStateTransitionException", f"Job run {identity} is {run.state} and has no process to kill.", status=409)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.process.pid, signal.SIGKILL)
+
     def stop_all(self) -> None:
         with self._lock:
             for run in (run for runs in self._runs.values() for run in runs if run.process):
@@ -134,14 +151,16 @@ class GlueRuns:
                 return run
         raise ServiceError("EntityNotFoundException", f"Job run {identity} of job {job} not found")
 
-    def _carry_out(self, run: Run) -> None:
+    def _carry_out(self, run: Run, fault: Fault | None) -> None:
         try:
+            if fault and not self._meet(run, fault):
+                return
             folder = self._folder / run.id
             # Glue hands a script its own name and run, and leaves out what is meant for Glue itself.
             script_arguments = {"--JOB_NAME": run.job["Name"], "--JOB_RUN_ID": run.id, **run.arguments}
             command, environment = spark.prepare(folder, run.job["Command"]["ScriptLocation"], script_arguments)
             with self._lock:
-                if run.state == "STOPPING":
+                if run.stop.is_set():
                     run.now("STOPPED")
                     return
                 with run.log.open("ab") as output:
@@ -164,17 +183,34 @@ class GlueRuns:
                 return
             _end(run)  # what the script may have left running
             with self._lock:
-                if run.state == "STOPPING":
+                if run.stop.is_set():
                     run.now("STOPPED")
                 elif code == 0:
                     run.now("SUCCEEDED")
                 else:
-                    run.now("FAILED", spark.error_of(folder) or f"Command failed with exit code {code}")
+                    # A signal's number counts from 128, as shells and containers report it.
+                    run.now("FAILED", spark.error_of(folder) or f"Command failed with exit code {code if code > 0 else 128 - code}")
         except (BotoCoreError, ClientError, OSError) as error:
             run.now("FAILED", f"LAUNCH ERROR | {error}")
         except Exception as error:
             log.exception("%s", run.id)
             run.now("ERROR", f"{type(error).__name__}: {error}")
+
+    def _meet(self, run: Run, fault: Fault) -> bool:
+        """Does what a script of faults wants; says whether the run goes on for real."""
+        if fault.do == "hold_run":
+            run.stop.wait(fault["seconds"])
+            with self._lock:
+                if not run.stop.is_set():
+                    run.now("STARTING")
+            return True
+        with self._lock:
+            if not run.stop.is_set():
+                run.now("RUNNING")
+        run.stop.wait(fault["after"])
+        with self._lock:
+            run.now(*(("STOPPED",) if run.stop.is_set() else (fault["state"], fault["message"])))
+        return False
 
 
 def _definition(name: str) -> dict:

@@ -16,8 +16,9 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.pq import ExecStatus
 
-from laptop.gateway import copy_parquet, redshift_sql
+from laptop.gateway import copy_parquet, faults, redshift_sql
 from laptop.gateway.errors import ServiceError
+from laptop.gateway.faults import Fault, Faults
 from laptop.gateway.redshift_session import Sessions
 from laptop.gateway.sql_parameters import bind
 
@@ -88,13 +89,14 @@ class Submission:
     batch: bool
     statements: list[Statement]
     connection: psycopg.Connection | None = None
-    cancelled: bool = False
+    error: str | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
     over: bool = False
 
     @property
     def status(self) -> str:
         statuses = [statement.status for statement in self.statements]
-        for status in ("FAILED", "ABORTED", "STARTED"):
+        for status in ("FAILED", "ABORTED", "STARTED", "PICKED"):
             if status in statuses:
                 return status
         return "SUBMITTED" if "SUBMITTED" in statuses else "FINISHED"
@@ -103,8 +105,8 @@ class Submission:
 class RedshiftData:
     PASSES_ON = False
 
-    def __init__(self, host: str, port: int) -> None:
-        self._sessions = Sessions(host, port)
+    def __init__(self, host: str, port: int, faults: Faults) -> None:
+        self._sessions, self._faults = Sessions(host, port), faults
         self._submissions: dict[str, Submission] = {}
         self._by_token: dict[str, Submission] = {}
         self._lock = threading.Lock()
@@ -119,7 +121,7 @@ class RedshiftData:
         return self._submit(request, sqls, batch=True)
 
     def describe_statement(self, request: dict) -> dict:
-        submission, statement = self._find(request)
+        submission, statement = self._find(request, "DescribeStatement")
         identity = {key: submission.request[key] for key in ("Database", "SecretArn", "WorkgroupName") if key in submission.request}
         if statement:
             return statement.describe() | identity
@@ -128,7 +130,7 @@ class RedshiftData:
         return answer | identity | {"Id": submission.id, "Status": submission.status}
 
     def get_statement_result(self, request: dict) -> dict:
-        submission, statement = self._find(request)
+        submission, statement = self._find(request, "GetStatementResult")
         statement = statement or submission.statements[-1]
         if statement.status != "FINISHED":
             raise ServiceError("ValidationException", f"Query is not in FINISHED state but in {statement.status}; it has no result.")
@@ -149,11 +151,11 @@ class RedshiftData:
         return answer | ({"NextToken": str(end)} if end < len(statement.result.records) else {})
 
     def cancel_statement(self, request: dict) -> dict:
-        submission, _ = self._find(request)
+        submission, _ = self._find(request, "CancelStatement")
         with self._lock:
             if submission.over:
                 raise ServiceError("ValidationException", f"Could not cancel a query that is already in {submission.status} state.")
-            submission.cancelled = True
+            submission.cancelled.set()
             if submission.connection:
                 submission.connection.cancel()
         return {"Status": True}
@@ -186,22 +188,36 @@ class RedshiftData:
                 self._submissions[submission.id] = submission
                 if token:
                     self._by_token[token] = submission
-                threading.Thread(target=self._run, args=(submission,), daemon=True).start()
+                fault = self._faults.take("BatchExecuteStatement" if batch else "ExecuteStatement", faults.OF_A_STATEMENT)
+                threading.Thread(target=self._run, args=(submission, fault), daemon=True).start()
         answer = {"Id": submission.id, "CreatedAt": submission.statements[0].created}
         return answer | {key: request[key] for key in ("Database", "SecretArn", "WorkgroupName")}
 
-    def _find(self, request: dict) -> tuple[Submission, Statement | None]:
+    def _find(self, request: dict, operation: str) -> tuple[Submission, Statement | None]:
         name = request.get("Id", "")
         # A batch's statements are numbered from one: `<id>:1`.
         whole, _, number = name.partition(":")
         submission = self._submissions.get(whole)
         if submission is None or (number and not (number.isdigit() and 1 <= int(number) <= len(submission.statements))):
             raise ServiceError("ResourceNotFoundException", f"Query {name!r} does not exist.", ResourceId=name)
+        if self._faults.take(operation, faults.OF_AN_ANSWER):
+            self._forget(submission)
+            return self._find(request, operation)
         return submission, submission.statements[int(number) - 1] if number else None
 
-    def _run(self, submission: Submission) -> None:
+    def _forget(self, submission: Submission) -> None:
+        with self._lock:
+            self._submissions.pop(submission.id, None)
+            self._by_token = {token: other for token, other in self._by_token.items() if other is not submission}
+
+    def _run(self, submission: Submission, fault: Fault | None) -> None:
         current = submission.statements[0]
         try:
+            if fault and fault.do == "end_statement":
+                self._end_badly(submission, current, fault["status"], fault["error"])
+                return
+            if fault:
+                _hold(submission, fault)
             login = _read_login(submission.request["SecretArn"])
             open_session = functools.partial(self._sessions.open, submission.request["Database"], login)
             connection = open_session(autocommit=not submission.batch)
@@ -210,7 +226,7 @@ class RedshiftData:
                 for statement in submission.statements:
                     statement.pid = connection.info.backend_pid
                 for current in submission.statements:
-                    if submission.cancelled:
+                    if submission.cancelled.is_set():
                         raise psycopg.errors.QueryCanceled("Query cancelled on user's request")
                     current.started, current.query_id = time.time(), next(_query_ids)
                     current.now("STARTED")
@@ -227,15 +243,15 @@ class RedshiftData:
                     for statement in submission.statements:
                         statement.now("FINISHED")
         except Exception as error:
-            self._end_badly(submission, current, error)
+            self._end_badly(submission, current, "ABORTED" if submission.cancelled.is_set() else "FAILED", _text_of(error))
         finally:
             with self._lock:
                 submission.over, submission.connection = True, None
 
-    def _end_badly(self, submission: Submission, current: Statement, error: Exception) -> None:
-        text = _text_of(error)
+    def _end_badly(self, submission: Submission, current: Statement, status: str, text: str) -> None:
         log.info("%s: %s", current.id, text)
-        current.now("ABORTED" if submission.cancelled else "FAILED", text)
+        submission.error = text
+        current.now(status, text)
         for statement in submission.statements:
             statement.result = None
             if statement is not current:
@@ -254,14 +270,19 @@ def _make(request: dict, sqls: list[str], batch: bool) -> Submission:
     return Submission(identity, request, batch, statements)
 
 
+def _hold(submission: Submission, fault: Fault) -> None:
+    for statement in submission.statements:
+        statement.now(fault["status"])
+    submission.cancelled.wait(fault["seconds"])  # what follows sees that it was cancelled
+
+
 def _describe_batch(submission: Submission) -> dict:
     subs = submission.statements
     answer = subs[-1].describe()
     answer.pop("QueryString")
     answer["RedshiftQueryId"] = 0  # each of its statements has one
-    failed = next((statement for statement in subs if statement.status == "FAILED"), None)
-    if failed:
-        answer["Error"] = failed.error
+    if submission.error:
+        answer["Error"] = submission.error
     return answer | {"SubStatements": [statement.describe() for statement in subs], "Duration": sum(s.describe()["Duration"] for s in subs)}
 
 

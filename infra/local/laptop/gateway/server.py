@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from laptop.gateway import faults
+from laptop.gateway.control import Control
 from laptop.gateway.errors import ServiceError
+from laptop.gateway.faults import Faults
 
 log = logging.getLogger("gateway")
 
@@ -27,12 +30,12 @@ class Service(Protocol):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, listener: int, services: dict[str, Service], passed_on_to: str) -> None:
+    def __init__(self, listener: int, services: dict[str, Service], faults: Faults, control: Control, passed_on_to: str) -> None:
         inherited = socket.socket(fileno=listener)
         super().__init__(inherited.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = inherited
-        self.services = services
+        self.services, self.faults, self.control = services, faults, control
         self.passed_on_to = urlsplit(passed_on_to)
 
 
@@ -44,15 +47,29 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/health":
             return self._answer(200, b"{}", [("Content-Type", "application/json")])
-        name, _, operation = self.headers.get("X-Amz-Target", "").partition(".")
+        target = self.headers.get("X-Amz-Target", "")
+        if not target and (answer := self.server.control.answer(self.command, self.path, body)):
+            return self._answer_json(*answer)
+        name, _, operation = target.partition(".")
         service = self.server.services.get(name)
         if service and operation in service.OPERATIONS:
-            return self._answer_json(*_call(service, operation, body))
+            self.server.control.count(target)
+            return self._carry_out(service, operation, body)
         if service and not service.PASSES_ON:
             return self._answer_json(400, {"__type": "UnknownOperationException", "message": f"the laptop's {name} has no {operation}"})
         return self._pass_on(body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _handle
+
+    def _carry_out(self, service: Service, operation: str, body: bytes) -> None:
+        fault = self.server.faults.take(operation, faults.OF_THE_CONNECTION)
+        if fault and fault.do == "refuse":
+            return self._answer_json(fault["status"], ServiceError(fault["code"], fault["message"]).body)
+        answer = _call(service, operation, body)
+        if fault:
+            self.close_connection = True
+            return None
+        return self._answer_json(*answer)
 
     def _pass_on(self, body: bytes) -> None:
         target = self.server.passed_on_to
@@ -67,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _answer_json(self, status: int, body: dict) -> None:
+    def _answer_json(self, status: int, body: object) -> None:
         headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", str(uuid.uuid4()))]
         self._answer(status, json.dumps(body).encode(), headers)
 
