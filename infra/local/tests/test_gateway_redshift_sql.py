@@ -147,7 +147,9 @@ def test_a_batch_runs_in_a_session_of_its_own(data_api: DataApi, name: str) -> N
     assert "does not exist" in data_api.run(f"SELECT n FROM {name}")["Error"]
 
 
-def test_what_the_user_made_comes_before_what_redshift_has(data_api: DataApi) -> None:
-    assert data_api.run("CREATE FUNCTION getdate(text) RETURNS text LANGUAGE sql AS $$ SELECT 'ours' $$")["Status"] == "FINISHED"
-    assert text(data_api, "SELECT getdate('x')") == ["ours"]
-    assert data_api.run("DROP FUNCTION getdate(text)")["Status"] == "FINISHED"
+def test_what_the_user_makes_is_the_users(data_api: DataApi, name: str) -> None:
+    ours = "CREATE FUNCTION getdate() RETURNS text LANGUAGE sql AS $$ SELECT 'ours' $$"
+    done = data_api.run([f"CREATE TABLE {name} (a INT)", ours])
+    assert done["Status"] == "FINISHED", done
+    assert text(data_api, f"SELECT CAST(relnamespace::regnamespace AS VARCHAR), getdate() FROM pg_class WHERE relname = '{name}'") == ["public", "ours"]
+    assert data_api.run("DROP FUNCTION public.getdate()")["Status"] == "FINISHED"
