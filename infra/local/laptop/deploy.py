@@ -21,6 +21,7 @@ ENVIRONMENT = "local"
 
 @dataclass(frozen=True)
 class Deployment:
+    stack: str
     state_machine: str
     bucket: str
     glue_job: str
@@ -61,7 +62,7 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
     name = config["global"]["parameters"]["stack_name"]
     described = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    return Deployment(outputs["StateMachineArn"], outputs["DataBucketName"], outputs["GlueJobName"])
+    return Deployment(name, outputs["StateMachineArn"], outputs["DataBucketName"], outputs["GlueJobName"])
 
 
 def architecture() -> str:

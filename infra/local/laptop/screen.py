@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Event, Thread
+from typing import TextIO
 
 from laptop.execution import Execution, State
 
@@ -22,8 +23,8 @@ def paint(text: str, colour: str) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if _COLOUR else text
 
 
-def say(text: str = "") -> None:
-    print(text, flush=True)
+def say(text: str = "", file: TextIO | None = None) -> None:
+    print(text, file=file, flush=True)
 
 
 @contextmanager

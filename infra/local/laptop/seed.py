@@ -7,7 +7,7 @@ from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient, ContentSettings
 
-from laptop.stack import Stack
+from laptop.stack import Servers
 
 # Azurite's one account, with the key that its documentation gives everybody.
 _AZURE_ACCOUNT = "devstoreaccount1"
@@ -30,7 +30,7 @@ class Secrets:
     warehouse: str
 
 
-def secrets(stack: Stack) -> Secrets:
+def secrets(stack: Servers) -> Secrets:
     client = stack.client("secretsmanager")
     login = json.dumps({"username": stack.warehouse.user, "password": stack.warehouse.password})
     return Secrets(
@@ -39,16 +39,16 @@ def secrets(stack: Stack) -> Secrets:
     )
 
 
-def connection_string(stack: Stack, key: str = _AZURE_KEY) -> str:
+def connection_string(stack: Servers, key: str = _AZURE_KEY) -> str:
     endpoint = f"{stack.endpoints.azure}/{_AZURE_ACCOUNT}"
     return f"DefaultEndpointsProtocol=http;AccountName={_AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};"
 
 
-def blob_service(stack: Stack) -> BlobServiceClient:
+def blob_service(stack: Servers) -> BlobServiceClient:
     return BlobServiceClient.from_connection_string(connection_string(stack), max_block_size=_BLOCK_BYTES, max_single_put_size=_BLOCK_BYTES)
 
 
-def transactions(stack: Stack, path: Path) -> None:
+def transactions(stack: Servers, path: Path) -> None:
     with path.open("rb") as file:
         md5 = hashlib.file_digest(file, "md5").digest()
         file.seek(0)
@@ -60,10 +60,10 @@ def transactions(stack: Stack, path: Path) -> None:
         container.upload_blob(BLOB, file, overwrite=True, content_settings=settings)
 
 
-def customers(stack: Stack, bucket: str, path: Path) -> None:
+def customers(stack: Servers, bucket: str, path: Path) -> None:
     stack.client("s3").upload_file(str(path), bucket, CUSTOMERS_KEY)
 
 
-def contract(stack: Stack, bucket: str, path: Path | None) -> None:
+def contract(stack: Servers, bucket: str, path: Path | None) -> None:
     if path is not None:
         stack.client("s3").upload_file(str(path), bucket, CONTRACT_KEY)

@@ -9,12 +9,12 @@ from laptop.deploy import Deployment
 from laptop.inputs import Inputs
 from laptop.screen import step
 from laptop.seed import Secrets
-from laptop.stack import Stack
+from laptop.stack import Servers, Stack
 
 
 @dataclass(frozen=True)
 class Session:
-    stack: Stack
+    stack: Servers
     deployment: Deployment
     secrets: Secrets
 

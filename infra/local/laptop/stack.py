@@ -1,10 +1,14 @@
 """The supervisor: starts the servers, knows their addresses, stops them, and leaves nothing behind but logs."""
 
+import collections
 import contextlib
+import json
 import os
 import shutil
 import signal
 import time
+import urllib.request
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import boto3
 from laptop import components, environment, ports, postgres
 from laptop.failure import Failure
 from laptop.paths import LOGS, ROOT, STACKS
+from laptop.postgres import Warehouse
 from laptop.processes import Component
 
 _LOGS_KEPT = 20
@@ -25,7 +30,48 @@ class Endpoints:
     azure: str
 
 
-class Stack:
+class Servers(ABC):
+    """The servers of a stack, whoever started them: what one needs to talk to them."""
+
+    endpoints: Endpoints
+    warehouse: Warehouse
+    logs: Path
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises if they no longer run."""
+
+    def client(self, service: str):
+        at = self.endpoints.gateway if service in ("glue", "redshift-data") else self.endpoints.aws
+        return boto3.client(
+            service,
+            endpoint_url=at,
+            region_name=environment.REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def aws_environment(self) -> dict[str, str]:
+        return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)
+
+    def data_api_calls(self) -> collections.Counter[str]:
+        """How often each operation of the Redshift Data API has been called so far, by anybody."""
+        with urllib.request.urlopen(f"{self.endpoints.gateway}/calls", timeout=10) as answer:
+            calls = json.load(answer)
+        return collections.Counter({name.removeprefix("RedshiftData."): count for name, count in calls.items() if name.startswith("RedshiftData.")})
+
+    def keep_function_logs(self) -> None:
+        """The functions' logs are in the emulated CloudWatch, and would go with it."""
+        client = self.client("logs")
+        for group in client.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=name)
+            lines = [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+            if lines:
+                (self.logs / f"{name.strip('/').replace('/', '-')}.log").write_text("\n".join(lines) + "\n")
+
+
+class Stack(Servers):
     """Used with `with`: whatever was started inside has stopped afterwards."""
 
     def __init__(self, command: str) -> None:
@@ -62,24 +108,12 @@ class Stack:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(ValueError):  # not in the main thread
                 signal.signal(number, signal.SIG_IGN)
-        with contextlib.suppress(Exception):
-            self._keep_function_logs()
+        if hasattr(self, "endpoints"):
+            with contextlib.suppress(Exception):
+                self.keep_function_logs()
         for process in [*self._commands, *reversed(self._components)]:
             process.stop()
         remove(self.folder)
-
-    def client(self, service: str):
-        at = self.endpoints.gateway if service in ("glue", "redshift-data") else self.endpoints.aws
-        return boto3.client(
-            service,
-            endpoint_url=at,
-            region_name=environment.REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    def aws_environment(self) -> dict[str, str]:
-        return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)
 
     def launch(self, name: str, command: list[str | Path], variables: dict[str, str]) -> Component:
         """Starts a command of the repository that ends by itself, and with the stack at the latest; so do its temporary files."""
@@ -90,7 +124,6 @@ class Stack:
         return self._commands[-1]
 
     def check(self) -> None:
-        """Raises if a server has died."""
         for component in self._components:
             if not component.runs():
                 raise Failure("StackFailed", f"{component.name} has stopped: {component.last_words()}", [component.log])
@@ -99,18 +132,6 @@ class Stack:
         folder = self.folder / name
         folder.mkdir()
         return folder
-
-    def _keep_function_logs(self) -> None:
-        """The functions' logs are in the emulated CloudWatch, and would go with it."""
-        if not hasattr(self, "endpoints"):
-            return
-        client = self.client("logs")
-        for group in client.describe_log_groups()["logGroups"]:
-            name = group["logGroupName"]
-            pages = client.get_paginator("filter_log_events").paginate(logGroupName=name)
-            lines = [event["message"].rstrip("\n") for page in pages for event in page["events"]]
-            if lines:
-                (self.logs / f"{name.strip('/').replace('/', '-')}.log").write_text("\n".join(lines) + "\n")
 
 
 def remove(folder: Path) -> None:
@@ -125,13 +146,18 @@ def shown(path: Path) -> str:
 
 
 def _sweep() -> None:
-    """Removes what killed stacks left behind, and old logs."""
+    """Removes what killed stacks left behind, and old logs of those that no longer run."""
     for folder in STACKS.glob("*"):
-        if not _alive(int(folder.name.rpartition("-")[2])):
+        if not _alive(_process_of(folder)):
             remove(folder)
-    logs = sorted((folder for folder in LOGS.glob("*") if folder.is_dir()), key=lambda folder: folder.stat().st_mtime)
+    ended = (folder for folder in LOGS.glob("*") if folder.is_dir() and not _alive(_process_of(folder)))
+    logs = sorted(ended, key=lambda folder: folder.stat().st_mtime)
     for folder in logs[:-_LOGS_KEPT]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _process_of(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
 
 
 def _alive(pid: int) -> bool:
