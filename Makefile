@@ -8,10 +8,13 @@ SEED   ?= 42
 # Sets itself up on first use; everything it installs lies under .local/.
 laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
-export CUSTOMERS TRANSACTIONS CONTRACT OUT PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
+export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
+
+files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
+          $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down contract samples bench lint test clean
+.PHONY: help setup run up start plan replay trace down contract samples bench lint test clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,12 +23,22 @@ setup: ## Install the pinned parts into the checkout; PINNED=1 also where the ma
 	@$(laptop) setup
 
 run: ## One run from files to warehouse. CUSTOMERS=file TRANSACTIONS=file [CONTRACT=file] [OUT=dir]
-	@$(laptop) run \
-	  $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
-	  $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
+	@$(laptop) run $(files)
 
 up: ## Start the same stack in the background, to look around in
 	@$(laptop) up
+
+start: ## One more run, on the stack that is up. The same CUSTOMERS, TRANSACTIONS, CONTRACT and OUT
+	@$(laptop) start $(files)
+
+plan: ## What such a run would do to the table; it is rolled back
+	@$(laptop) start --plan $(files)
+
+replay: ## Take a run's quarantined records up again, on the stack that is up. RUN=run_id [CONTRACT=file]
+	@$(laptop) start --replay "$$RUN" $(files)
+
+trace: ## From a row of the table back to its bytes in the raw object. KEY=transaction_id [STACK=name of one in AWS]
+	@$(laptop) trace $(if $(STACK),--stack "$$STACK") -- "$$KEY"
 
 down: ## Stop it
 	@$(laptop) down

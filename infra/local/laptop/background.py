@@ -1,4 +1,4 @@
-"""`make up` and `make down`: the same stack, left running. Its supervisor is a process of its own, known by a file."""
+"""`make up` and `make down`: the same stack, left running. Its supervisor is a process of its own, known by a file, through which other commands reach it."""
 
 import json
 import os
@@ -7,15 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from laptop import report, seed
+from laptop.deploy import Deployment
 from laptop.failure import Failure
 from laptop.inputs import Inputs
 from laptop.paths import LOCAL_FOLDER, LOGS, STATE, UP_FILE
+from laptop.postgres import Warehouse
 from laptop.screen import say
+from laptop.seed import Secrets
 from laptop.session import Session, ready
-from laptop.stack import shown
+from laptop.stack import Endpoints, Servers, shown
 
 _LOG = LOGS / "up.log"
 _STOP_SECONDS = 40.0
@@ -65,6 +69,26 @@ def down() -> int:
     return 0
 
 
+def attach() -> Session:
+    """The stack that `up` left running."""
+    if state := _running():
+        return session_of(state["session"])
+    raise Failure("NothingUp", "no stack is up: start one with `make up`, then try again")
+
+
+@dataclass(frozen=True)
+class Attached(Servers):
+    """The servers of a stack that another process supervises."""
+
+    endpoints: Endpoints
+    warehouse: Warehouse
+    logs: Path
+
+    def check(self) -> None:
+        if not _running():
+            raise Failure("StackFailed", "the stack that was up has stopped", [_LOG])
+
+
 def supervise() -> int:
     with ready("up", Inputs()) as session:
         guard = os.getppid()
@@ -73,6 +97,7 @@ def supervise() -> int:
             "born": _born(guard),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             "how_to_use": _how_to_use(session),
+            "session": state_of(session),
         }
         scratch = STATE / "up.json.new"
         scratch.write_text(json.dumps(state, indent=2))
@@ -86,15 +111,34 @@ def supervise() -> int:
             UP_FILE.unlink(missing_ok=True)
 
 
+def state_of(session: Session) -> dict:
+    """What another process needs to use the session, as JSON has it."""
+    stack = session.stack
+    servers = {"endpoints": asdict(stack.endpoints), "warehouse": asdict(stack.warehouse), "logs": str(stack.logs)}
+    servers["warehouse"]["folder"] = str(stack.warehouse.folder)
+    return {**servers, "deployment": asdict(session.deployment), "secrets": asdict(session.secrets)}
+
+
+def session_of(state: dict) -> Session:
+    warehouse = Warehouse(**{**state["warehouse"], "folder": Path(state["warehouse"]["folder"])})
+    servers = Attached(Endpoints(**state["endpoints"]), warehouse, Path(state["logs"]))
+    return Session(servers, Deployment(**state["deployment"]), Secrets(**state["secrets"]))
+
+
 def _how_to_use(session: Session) -> str:
     stack, deployment = session.stack, session.deployment
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in stack.aws_environment().items() if name != "AWS_EC2_METADATA_DISABLED")
-    return f"""It is up. For the AWS CLI and every AWS SDK:
+    return f"""It is up. A run, and what a run would do:
+make start      # CUSTOMERS=file, TRANSACTIONS=file and CONTRACT=file are put in place first
+make plan
+make replay RUN=<run_id>
+make trace KEY=<transaction_id>
+
+For the AWS CLI and every AWS SDK:
 
 {exports}
 
-Start an execution, and look at it:
-aws stepfunctions start-execution --state-machine-arn {deployment.state_machine} --input '{{}}'
+What is there:
 aws stepfunctions list-executions --state-machine-arn {deployment.state_machine}
 aws s3 ls --recursive s3://{deployment.bucket}/
 

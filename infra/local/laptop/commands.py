@@ -10,14 +10,23 @@ from laptop.failure import Failure
 from laptop.inputs import Inputs
 from laptop.summary import Outcome
 
+_FILES = ("customers", "transactions", "contract")
+
 
 def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="laptop", description="The whole stack on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("setup", help="install the pinned parts into the checkout")
     run = commands.add_parser("run", help="one run from files to warehouse, in a stack of its own")
-    for name in ("customers", "transactions", "contract", "out"):
+    start = commands.add_parser("start", help="one more run, on the stack that is up")
+    for name in (*_FILES, "out"):
         run.add_argument(f"--{name}", type=Path)
+        start.add_argument(f"--{name}", type=Path)
+    start.add_argument("--plan", action="store_true", help="report what it would do, and roll it back")
+    start.add_argument("--replay", metavar="RUN", help="take up the quarantined records of this run again")
+    trace = commands.add_parser("trace", help="from a row of the table back to the bytes it was read from")
+    trace.add_argument("key")
+    trace.add_argument("--stack", help="one in AWS, instead of the one that is up")
     commands.add_parser("up", help="start a stack in the background")
     commands.add_parser("down", help="stop it")
     commands.add_parser("supervise", help="what `up` runs in the background")
@@ -28,17 +37,20 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong at once should not come out after minutes of building."""
-    if arguments.command == "run":
+    if arguments.command in ("run", "start"):
         if arguments.out and arguments.out.exists():
             if not arguments.out.is_dir():
                 raise Failure("InputMissing", f"OUT: {arguments.out} is a file; give the path of a folder")
             summary.clear(arguments.out)
-        inputs_of(arguments).check()
+        Inputs(**files_of(arguments)).check()
+    if arguments.command == "start" and arguments.replay == "":
+        raise Failure("InputMissing", "RUN: name the run whose quarantined records are to be taken up again, as crosstally.ledger has it")
+    if arguments.command == "trace" and arguments.key == "":
+        raise Failure("InputMissing", "KEY: give the key of a row, as the table has it; for a key of several columns, their values with commas between them")
 
 
-def inputs_of(arguments: argparse.Namespace) -> Inputs:
-    given = {name: getattr(arguments, name) for name in ("customers", "transactions", "contract")}
-    return Inputs(**{name: path for name, path in given.items() if path is not None})
+def files_of(arguments: argparse.Namespace) -> dict[str, Path]:
+    return {name: path for name in _FILES if (path := getattr(arguments, name)) is not None}
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
@@ -46,7 +58,21 @@ def dispatch(arguments: argparse.Namespace) -> int:
         case "run":
             from laptop import run
 
-            return run.main(inputs_of(arguments), arguments.out)
+            return run.main(Inputs(**files_of(arguments)), arguments.out)
+        case "start":
+            from laptop import background, run
+
+            given = {"plan": True} if arguments.plan else {"replay": arguments.replay} if arguments.replay else {}
+            return run.start(background.attach(), given, files_of(arguments), arguments.out)
+        case "trace":
+            from laptop import background, trace
+
+            if arguments.stack:
+                import boto3
+
+                return trace.main(boto3.client, arguments.stack, arguments.key)
+            up = background.attach()
+            return trace.main(up.stack.client, up.deployment.stack, arguments.key)
         case "up" | "down" | "supervise":
             from laptop import background
 
@@ -62,7 +88,7 @@ def report_failure(arguments: argparse.Namespace, failure: Failure) -> int:
     print(f"\nerror: {failure}", file=sys.stderr)
     for log in failure.logs:
         print(f"  log: {os.path.relpath(log)}", file=sys.stderr)
-    out = arguments.out if arguments.command == "run" else None
+    out = getattr(arguments, "out", None)
     if out and not (out / "summary.json").exists() and (out.is_dir() or not out.exists()):
         summary.write(out, Outcome(error={"name": failure.name, "message": failure.message}))
     return 1

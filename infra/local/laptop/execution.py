@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from laptop.stack import Stack
+from laptop.stack import Servers
 
 _POLL_SECONDS = 0.2
 
@@ -32,25 +32,27 @@ class Execution:
     states: dict[str, State] = field(default_factory=dict)
     error: dict[str, str] | None = None
     output: str | None = None
+    duration: float = 0.0  # seconds from its start to its end
+    transitions: int = 0
 
     @property
     def seconds(self) -> dict[str, float]:
         return {state.name: round(state.seconds, 3) for state in self.states.values()}
 
 
-def start(stack: Stack, state_machine: str, name: str, text: str = "{}") -> Execution:
+def start(stack: Servers, state_machine: str, name: str, text: str = "{}") -> Execution:
     answer = stack.client("stepfunctions").start_execution(stateMachineArn=state_machine, name=name, input=text)
     return Execution(answer["executionArn"], name)
 
 
-def follow(stack: Stack, execution: Execution, show: Callable[[Execution], None]) -> None:
+def follow(stack: Servers, execution: Execution, show: Callable[[Execution], None]) -> None:
     """Returns when it has ended; `show` is called after every look at it."""
     client = stack.client("stepfunctions")
     seen = 0
     while execution.status == "RUNNING":
         stack.check()
         description = client.describe_execution(executionArn=execution.arn)
-        events = [event for page in _pages(client, execution.arn) for event in page["events"]]
+        events = _history(client, execution.arn)
         for event in events[seen:]:
             _count(execution, event)
         seen = len(events)
@@ -63,9 +65,22 @@ def follow(stack: Stack, execution: Execution, show: Callable[[Execution], None]
         # The state that failed was never left.
         state.seconds, state.since = state.seconds_at(events[-1]["timestamp"]), None
     execution.output = description.get("output")
+    execution.duration = round((description["stopDate"] - description["startDate"]).total_seconds(), 3)
+    execution.transitions = transitions(events) + sum(transitions(_history(client, child)) for child in _children(client, execution.arn))
     if execution.status != "SUCCEEDED":
         execution.error = error_of(description.get("error") or execution.status, description.get("cause") or "")
     show(execution)
+
+
+def transitions(history: Iterable[dict]) -> int:
+    """What Step Functions bills: a state that is entered, and a retry of a task. Source: AWS Step Functions pricing, Standard Workflows."""
+    count, is_tried = 0, False
+    for event in history:
+        if event["type"].endswith("StateEntered"):
+            count, is_tried = count + 1, False
+        elif event["type"] == "TaskScheduled":
+            count, is_tried = count + is_tried, True
+    return count
 
 
 def error_of(name: str, cause: str) -> dict[str, str]:
@@ -79,8 +94,16 @@ def error_of(name: str, cause: str) -> dict[str, str]:
     return {"name": name, "message": cause}
 
 
-def _pages(client, arn: str):
-    return client.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000})
+def _history(client, arn: str) -> list[dict]:
+    pages = client.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000})
+    return [event for page in pages for event in page["events"]]
+
+
+def _children(client, arn: str) -> list[str]:
+    """The executions that the items of its Distributed Maps are."""
+    runs = [run["mapRunArn"] for page in client.get_paginator("list_map_runs").paginate(executionArn=arn) for run in page["mapRuns"]]
+    pages = (page for run in runs for page in client.get_paginator("list_executions").paginate(mapRunArn=run))
+    return [child["executionArn"] for page in pages for child in page["executions"]]
 
 
 def _count(execution: Execution, event: dict) -> None:

@@ -1,4 +1,15 @@
-"""`summary.json`: how a run ended, for programs. Standard library only, since a run can also end before the set-up."""
+"""`summary.json`: how a run ended, for programs. Standard library only, since a run can also end before the set-up.
+
+run_id, status                  of the execution; NOT_STARTED and ABORTED are ours
+rows, quarantined_by_rule, customers, sums, matched, unmatched
+                                the run's row of crosstally.ledger
+seconds                         by state, over all its visits
+seconds_to_balanced_ledger      from the execution's start until the warehouse has said that the ledger balances, else null
+state_transitions               what Step Functions bills: states entered and tasks retried, with the Map's children
+data_api_calls                  calls of the Redshift Data API by operation, from the execution's start to its end
+plan                            of an execution with the input {"plan": true}: what a load would have done, else null
+error                           name and message, or null
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -15,6 +26,10 @@ class Outcome:
     status: str = "NOT_STARTED"
     ledger: Any = None  # laptop.ledger.Ledger, once the warehouse has one
     seconds: dict[str, float] = field(default_factory=dict)
+    seconds_to_balanced_ledger: float | None = None
+    state_transitions: int = 0
+    data_api_calls: dict[str, int] = field(default_factory=dict)
+    plan: dict | None = None
     error: dict[str, str] | None = None
 
     def fail(self, name: str, message: str) -> None:
@@ -34,6 +49,10 @@ class Outcome:
             "matched": ledger.matched if ledger else 0,
             "unmatched": ledger.unmatched if ledger else 0,
             "seconds": self.seconds,
+            "seconds_to_balanced_ledger": self.seconds_to_balanced_ledger,
+            "state_transitions": self.state_transitions,
+            "data_api_calls": self.data_api_calls,
+            "plan": self.plan,
             "error": self.error,
         }
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from laptop.paths import LOCAL_FOLDER, STACKS
+from laptop.paths import LOCAL_FOLDER, STACKS, UP_FILE
 
 # Not under the guard of the command that runs these tests.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "CROSSTALLY_GUARD"} | {"PYTHONPATH": str(LOCAL_FOLDER)}
@@ -53,11 +53,37 @@ def test_a_wrong_path_is_told_at_once_and_in_the_summary(option: str, tmp_path: 
         "matched": 0,
         "unmatched": 0,
         "seconds": {},
+        "seconds_to_balanced_ledger": None,
+        "state_transitions": 0,
+        "data_api_calls": {},
+        "plan": None,
         "error": {
             "name": "InputMissing",
             "message": f"{option.upper()}: {tmp_path}/no-such-file does not exist; give the path of a file that can be read",
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trace", ""], "error: InputMissing: KEY: "),
+        (["start", "--replay", ""], "error: InputMissing: RUN: "),
+        (["start", "--transactions", "no-such-file"], "error: InputMissing: TRANSACTIONS: no-such-file does not exist"),
+    ],
+)
+def test_what_is_missing_is_told_at_once(words: list[str], says: str) -> None:
+    ended = run(*words)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert says in ended.stderr
+
+
+@pytest.mark.skipif(UP_FILE.exists(), reason="a stack is up")
+@pytest.mark.parametrize("words", [["start"], ["start", "--plan"], ["start", "--replay", "a-run"], ["trace", "a-key"]])
+def test_what_needs_a_stack_that_is_up_says_so(words: list[str]) -> None:
+    ended = run(*words)
+    assert ended.returncode == 1
+    assert "error: NothingUp: no stack is up: start one with `make up`" in ended.stderr
 
 
 def test_a_summary_of_an_earlier_run_does_not_survive_a_failure(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`make run` as a whole, in a stack of its own beside the one of the other tests."""
+"""`make run` as a whole, in a stack of its own beside the one of the other tests; and `make start` on theirs."""
 
 import json
 import os
@@ -11,7 +11,34 @@ import expected
 import generate
 import pytest
 from conftest import World
-from laptop.paths import LOCAL_FOLDER
+from laptop import background
+from laptop import run as runs
+from laptop.execution import transitions
+from laptop.failure import Failure
+from laptop.inputs import Inputs
+from laptop.paths import LOCAL_FOLDER, ROOT
+from laptop.session import Session
+
+
+def history(*types: str) -> list[dict]:
+    return [{"type": kind} for kind in types]
+
+
+ENTERED, TRIED, FAILED = "TaskStateEntered", "TaskScheduled", "TaskFailed"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (history(), 0),
+        (history("ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"), 1),
+        (history(ENTERED, TRIED, "TaskSucceeded", "TaskStateExited", "WaitStateEntered", "ChoiceStateEntered", "SucceedStateEntered"), 4),
+        (history(ENTERED, TRIED, FAILED, TRIED, FAILED, TRIED, "TaskSucceeded", ENTERED, TRIED), 4),
+        (history(ENTERED, ENTERED, TRIED, "MapStateEntered", "MapRunStarted"), 3),
+    ],
+)
+def test_transitions_are_counted_as_they_are_billed(events: list[dict], expected: int) -> None:
+    assert transitions(events) == expected
 
 
 def run(out: Path, *options: str | Path) -> subprocess.CompletedProcess:
@@ -40,12 +67,20 @@ def test_a_run_of_ones_own_files(world: World, files: Path, tmp_path: Path) -> N
         assert summary[part] == truth[part]
     assert summary["sums"]["amount"] == truth["sums"]["amount"]
     assert {"FetchTransactions", "MergeAndClean", "StartLoad", "CheckLoad"} <= summary["seconds"].keys()
+    assert sum(summary["seconds"].values()) <= summary["seconds_to_balanced_ledger"] < sum(summary["seconds"].values()) + 5
+    assert summary["state_transitions"] > len(summary["seconds"])  # the Map has a child
+    assert summary["data_api_calls"].keys() == {"ExecuteStatement", "DescribeStatement", "GetStatementResult"}
+    assert summary["plan"] is None
 
     assert json.loads((tmp_path / "manifest.json").read_text())["run_id"] == summary["run_id"]
     for kind in ("clean", "quarantine"):
         assert [path.read_bytes()[:4] for path in (tmp_path / kind).glob("part-*.parquet")] == [b"PAR1"]
 
     assert "\x1b" not in ended.stdout
+    assert re.search(rf"state transitions +{summary['state_transitions']} ", ended.stdout)
+    calls = summary["data_api_calls"]
+    assert re.search(rf"Data API calls +{sum(calls.values())} .*ExecuteStatement {calls['ExecuteStatement']}", ended.stdout)
+    assert re.search(rf"seconds to the balanced ledger +{summary['seconds_to_balanced_ledger']:.2f} ", ended.stdout)
     assert re.search(rf"rows read +{truth['rows']['read']:,}\n", ended.stdout)
     assert f"runs/{summary['run_id']}/manifest.json" in ended.stdout
     assert "psql -h 127.0.0.1" in ended.stdout
@@ -63,3 +98,48 @@ def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path) 
     assert list(summary["seconds"]) == ["PrepareRun", "FetchTransactions"]
     assert "error: SourceEmpty: " in ended.stderr and "  log: " in ended.stderr
     assert not (out / "manifest.json").exists()
+    assert summary["state_transitions"] == 2 and summary["seconds_to_balanced_ledger"] is None
+
+
+@pytest.fixture
+def session(world: World, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The world as another process finds it."""
+    monkeypatch.setattr(background, "_running", lambda: {"session": json.loads(json.dumps(background.state_of(world.session)))})
+    return background.attach()
+
+
+def test_runs_on_a_stack_that_is_up(world: World, session: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    world.empty_warehouse()
+    world.seed(Inputs())
+    given = {"customers": files / "customers.csv", "transactions": files / "transactions.json"}
+    truth = expected.of_files(*given.values())
+
+    assert runs.start(session, {"plan": True}, given, tmp_path / "plan") == 0
+    planned = json.loads((tmp_path / "plan" / "summary.json").read_text())
+    assert planned["status"] == "SUCCEEDED"
+    assert planned["plan"]["rows_read"] == truth["rows"]["read"] and planned["plan"]["rows_inserted"] == truth["rows"]["loaded"]
+    assert planned["rows"]["loaded"] == 0 and planned["seconds_to_balanced_ledger"] is None
+    said = capsys.readouterr().out
+    assert re.search(rf"would be loaded +{truth['rows']['loaded']:,} +inserted {truth['rows']['loaded']:,}, ", said)
+    assert 'CREATE TABLE IF NOT EXISTS "analytics"."customer_transactions"' in said
+
+    # What was put in place for the plan is still there.
+    assert runs.start(session, {}, {}, tmp_path / "run") == 0
+    loaded = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (loaded["status"], loaded["rows"]) == ("SUCCEEDED", truth["rows"])
+    assert loaded["run_id"] in capsys.readouterr().out
+
+    # A run of a contract with another table, beside the first one.
+    contract = tmp_path / "contract.odcs.yaml"
+    contract.write_text((ROOT / "contract.odcs.yaml").read_text().replace("analytics.customer_transactions", "analytics.zebra"))
+    assert runs.start(session, {}, {"contract": contract}, None) == 0
+    assert world.query("SELECT count(*) FROM analytics.zebra") == [(truth["rows"]["loaded"],)]
+
+    nothing = tmp_path / "nothing.json"
+    nothing.write_bytes(b"")
+    with pytest.raises(Failure, match="SourceEmpty") as failure:
+        runs.start(session, {}, {"transactions": nothing}, tmp_path / "failed")
+    assert any("FetchAzureToS3" in log.name for log in failure.value.logs)
+    assert json.loads((tmp_path / "failed" / "summary.json").read_text())["error"]["name"] == "SourceEmpty"
+    world.empty_warehouse()
+    world.seed(Inputs())
