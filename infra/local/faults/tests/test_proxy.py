@@ -260,7 +260,7 @@ def test_a_statement_with_parameters_is_not_replaced(warehouse):
         proxy.script([Rule("SELECT", "fail")])
         login = {"dbname": warehouse.database, "user": warehouse.user, "password": warehouse.password}
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(host="127.0.0.1", port=proxy.port, **login).execute("SELECT %s::int", (1,))
+            psycopg.connect(host="127.0.0.1", port=proxy.port, **login).execute("SELECT %t::int", ("1",))
 
 
 def test_a_rewriting_that_finds_nothing_is_told(warehouse):
