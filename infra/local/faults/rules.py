@@ -50,7 +50,9 @@ class Rule:
 
     def replacement(self, text: str) -> str:
         if self.to is None:
-            return f"DO $fault$BEGIN RAISE EXCEPTION 'raised by the fault rig' USING ERRCODE = '{self.sqlstate}'; END$fault$"
+            # With PostgreSQL's own words for the commonest of them: a Data API hands on the words, and no SQLSTATE.
+            words = "could not serialize access due to concurrent update" if self.sqlstate == "40001" else "raised by the fault rig"
+            return f"DO $fault$BEGIN RAISE EXCEPTION '{words}' USING ERRCODE = '{self.sqlstate}'; END$fault$"
         changed = self.to(text)
         if changed == text:
             raise Misuse(f"the rewriting changed nothing in {text[:200]!r}")

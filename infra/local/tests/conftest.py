@@ -1,5 +1,6 @@
 """One real stack for all tests here. What only needs the servers does not wait for the build."""
 
+import json
 import os
 import sys
 import time
@@ -11,6 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "samples"))
 
+from faults.arena import Relay
+from faults.steps import Steps
 from laptop import deploy, execution, ledger, seed
 from laptop.execution import Execution
 from laptop.inputs import Inputs
@@ -22,9 +25,17 @@ FINAL = {"FINISHED", "FAILED", "ABORTED"}
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def relay() -> Iterator[Relay]:
+    """Between the stack and its warehouse, so that a test may break what passes there."""
+    relay = Relay()
+    yield relay
+    relay.close()
+
+
+@pytest.fixture(scope="session")
+def stack(relay: Relay) -> Iterator[Stack]:
     with Stack("test") as stack:
-        stack.start()
+        stack.start(relay)
         yield stack
 
 
@@ -92,6 +103,10 @@ class World:
     def stack(self) -> Stack:
         return self.session.stack
 
+    @property
+    def steps(self) -> Steps:
+        return Steps(self.stack)
+
     def seed(self, inputs: Inputs) -> None:
         """Puts everything in place, whatever state it was left in."""
         bucket = self.session.deployment.bucket
@@ -121,9 +136,13 @@ class World:
     def put_object(self, key: str, content: bytes) -> None:
         self.stack.client("s3").put_object(Bucket=self.session.deployment.bucket, Key=key, Body=content)
 
-    def run(self, name: str | None = None) -> Execution:
+    def start(self, name: str | None = None, **given) -> Execution:
+        """Starts an execution; what is given is its input."""
         self.started += 1
-        running = execution.start(self.stack, self.session.deployment.state_machine, name or f"test-{os.getpid()}-{self.started}")
+        return execution.start(self.stack, self.session.deployment.state_machine, name or f"test-{os.getpid()}-{self.started}", json.dumps(given))
+
+    def run(self, name: str | None = None, **given) -> Execution:
+        running = self.start(name, **given)
         execution.follow(self.stack, running, show=lambda _: None)
         return running
 
