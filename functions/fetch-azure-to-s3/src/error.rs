@@ -3,14 +3,19 @@
 use std::error::Error as StdError;
 
 use lambda_runtime::Diagnostic;
+use pipeline::manifest::RunId;
 use pipeline::source::Malformed;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Cloud(#[from] cloud::Error),
-    #[error("the input of this execution is not one ({0}): start it with {{}}, {{\"plan\": true}} or {{\"replay\": \"<run id>\"}}")]
+    #[error(
+        "the input of this execution is none of {{}}, {{\"plan\": true}} and {{\"replay\": \"<run id>\"}} ({0}): start it with one of these"
+    )]
     InputInvalid(#[source] serde_json::Error),
+    #[error("the run {0} is asked to replay itself: start one under another name")]
+    ReplaysItself(RunId),
     #[error("{0}")]
     SourceMissing(String),
     #[error("{uri} is empty: put the file there again")]
@@ -23,6 +28,15 @@ pub(crate) enum Error {
     SourceChanged { uri: String },
     #[error("{uri} did not arrive whole: {what}; nothing of it was kept")]
     SourceCorrupt { uri: String, what: String },
+    #[error(
+        "the run {of} cannot be replayed, since {uri} does not exist (either no run of that name has read its source, or its objects have \
+         expired, raw/ after 30 days and runs/ after 90): correct the name, or load the source anew with the input {{}}"
+    )]
+    ReplayMissing { of: RunId, uri: String },
+    #[error("the run {of} has quarantined no transactions, so there is nothing to replay: name a run that has quarantined some")]
+    ReplayEmpty { of: RunId },
+    #[error("{uri} is not as the run {of} left it ({what}): load the source anew with the input {{}}")]
+    ReplayCorrupt { of: RunId, uri: String, what: String },
     #[error("{uri} does not answer: {action}")]
     SourceUnavailable { uri: String, action: &'static str, source: Box<dyn StdError + Send + Sync> },
 }
@@ -31,13 +45,15 @@ impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cloud(error) => error.name(),
-            Self::InputInvalid(_) => "InputInvalid",
+            Self::InputInvalid(_) | Self::ReplaysItself(_) => "InputInvalid",
             Self::SourceMissing(_) => "SourceMissing",
             Self::SourceEmpty { .. } => "SourceEmpty",
             Self::SourceForbidden { .. } => "SourceForbidden",
             Self::SourceMalformed { .. } => "SourceMalformed",
             Self::SourceChanged { .. } => "SourceChanged",
-            Self::SourceCorrupt { .. } => "SourceCorrupt",
+            Self::SourceCorrupt { .. } | Self::ReplayCorrupt { .. } => "SourceCorrupt",
+            Self::ReplayMissing { .. } => "ReplayMissing",
+            Self::ReplayEmpty { .. } => "ReplayEmpty",
             Self::SourceUnavailable { .. } => "SourceUnavailable",
         }
     }
@@ -46,5 +62,37 @@ impl Error {
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         cloud::error::diagnostic(error.name(), &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Past the last colon, semicolon or comma that leads to no other colon or semicolon, a sentence says what to do.
+    fn advice(sentence: &str) -> Option<&str> {
+        let last = sentence.rfind([':', ';']).unwrap_or(0);
+        let begins = sentence[last..].match_indices([':', ';', ',']).map(|(at, sign)| &sentence[last + at + sign.len()..]);
+        begins.filter_map(|rest| rest.strip_prefix(' ')).find(|rest| rest.len() > 8 && rest.starts_with(char::is_alphanumeric))
+    }
+
+    #[test]
+    fn every_sentence_of_a_replay_says_what_to_do() {
+        let run_id = |name: &str| RunId::try_from(name.to_owned()).unwrap();
+        let of = run_id(&"x".repeat(80));
+        let uri = format!("s3://{}/{}", "b".repeat(63), of.inputs_key());
+        let check = |error: Error, name: &str, expected: &str| {
+            let sentence = cloud::error::sentence(&error);
+            assert_eq!((error.name(), advice(&sentence)), (name, Some(expected)), "{sentence}");
+            assert!(sentence.len() < 1000 && !sentence.contains('\n'), "{sentence}");
+        };
+        let input = serde_json::from_str::<bool>("7").unwrap_err();
+        check(Error::InputInvalid(input), "InputInvalid", "start it with one of these");
+        check(Error::ReplaysItself(of.clone()), "InputInvalid", "start one under another name");
+        let anew = "correct the name, or load the source anew with the input {}";
+        check(Error::ReplayMissing { of: of.clone(), uri: uri.clone() }, "ReplayMissing", anew);
+        check(Error::ReplayEmpty { of: of.clone() }, "ReplayEmpty", "name a run that has quarantined some");
+        let what = "x".repeat(300);
+        check(Error::ReplayCorrupt { of, uri, what }, "SourceCorrupt", "load the source anew with the input {}");
     }
 }

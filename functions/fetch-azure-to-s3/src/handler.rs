@@ -11,6 +11,7 @@ use crate::azure::{Blob, Version};
 use crate::config::Config;
 use crate::copy::copy;
 use crate::error::Error;
+use crate::replay;
 
 /// The contract the function was built with.
 const SHIPPED_CONTRACT: &[u8] = include_bytes!("../../../contract.odcs.yaml");
@@ -68,9 +69,15 @@ async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
         return Ok(response(run_id, inputs.raw_manifest, &raw));
     }
     let input = read_input(input).map_err(Error::InputInvalid)?;
+    if input.replay.as_ref() == Some(&run_id) {
+        return Err(Error::ReplaysItself(run_id));
+    }
     let contract = pin_contract(deps, &run_id).await?;
     let customers = pin_customers(deps).await?;
-    let (raw_manifest, raw) = fetch_transactions(deps).await?;
+    let (raw_manifest, raw) = match &input.replay {
+        Some(of) => replay::take_up(&deps.bucket, &run_id, of, deps.config.split_bytes).await?,
+        None => fetch_transactions(deps).await?,
+    };
     deps.bucket.put_json(&run_id.splits_key(), &split_items(&run_id, raw.splits.len())).await?;
     let inputs = Inputs { run_id: run_id.clone(), input, started_at, contract, customers, raw_manifest };
     deps.bucket.put_json(&run_id.inputs_key(), &inputs).await?;

@@ -5,6 +5,7 @@ mod config;
 mod copy;
 mod error;
 mod handler;
+mod replay;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 

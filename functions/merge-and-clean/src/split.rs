@@ -1,6 +1,6 @@
 //! One split from S3 to S3: reading, merging and writing go on side by side, and the books are written last, as the commit point.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use cloud::bucket::{Bucket, Pin};
 use cloud::pipe::{self, Drained};
@@ -10,6 +10,7 @@ use pipeline::ledger::Ledger;
 use pipeline::manifest::{CustomersRef, Inputs, Part, RawManifest, RunId, Written, hex};
 use pipeline::mask::Masker;
 use pipeline::merge::{Job, MergeError, Sinks, merge};
+use pipeline::replay::Places;
 use pipeline::split::Split;
 use tracing::info;
 
@@ -30,9 +31,10 @@ pub(crate) async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(),
         return Err(Error::RunIncomplete { split, splits: raw.splits.len() });
     };
     let masker = deps.masker(&plan).await?;
+    let places = places(bucket, &raw, range).await?;
 
     let streams = Streams { bucket, run_id, split, inputs: &inputs, raw: &raw, range };
-    let (merged, clean, quarantine) = streams.merge(plan, masker).await;
+    let (merged, clean, quarantine) = streams.merge(plan, masker, places).await;
     let balanced = merged.and_then(|ledger| match ledger.balance() {
         Ok(()) => Ok(ledger),
         Err(unbalanced) => Err(Error::LedgerMismatch { split, unbalanced }),
@@ -63,7 +65,7 @@ struct Streams<'s> {
 
 impl<'s> Streams<'s> {
     /// The merge works on threads of its own; here the bytes are fetched for it and taken from it.
-    async fn merge(&self, plan: Plan, masker: Masker) -> (Result<Ledger, Error>, Drained<'s>, Drained<'s>) {
+    async fn merge(&self, plan: Plan, masker: Masker, places: Option<Places>) -> (Result<Ledger, Error>, Drained<'s>, Drained<'s>) {
         let (customers_feed, customers) = pipe::source();
         let (transactions_feed, transactions) = pipe::source();
         let (clean_sink, clean_drain) = pipe::sink();
@@ -74,6 +76,7 @@ impl<'s> Streams<'s> {
             let job = Job {
                 transactions_uri: &transactions_uri,
                 customers_uri: &customers_uri,
+                places: places.as_ref(),
                 is_first,
                 threads: std::thread::available_parallelism().map_or(1, usize::from),
                 ..Job::new(&plan, &masker, format, offset)
@@ -102,6 +105,21 @@ impl<'s> Streams<'s> {
         });
         (merged, clean, quarantine)
     }
+}
+
+/// Where the records of a split stand in their source, if they were taken out of it.
+async fn places(bucket: &Bucket, raw: &RawManifest, split: Split) -> Result<Option<Places>, Error> {
+    let Some(replay) = &raw.replay else { return Ok(None) };
+    let key = &replay.places_key;
+    let (feed, list) = pipe::source();
+    let reading = tokio::task::spawn_blocking(move || Places::read(list, &split));
+    let (read, ()) = tokio::join!(reading, feed.object(bucket, key, None, Pin::default()));
+    let places = read.map_err(|_| MergeError::Died)?.map_err(|error| match error.is_io() {
+        true => pipe::cause(io::Error::from(error))
+            .map_or_else(|source| Error::Merge(MergeError::Read { uri: bucket.uri(key), source }), Error::from),
+        false => cloud::Error::ObjectInvalid { bucket: bucket.name().to_owned(), key: key.clone(), source: error }.into(),
+    })?;
+    Ok(Some(places))
 }
 
 fn pin(customers: &CustomersRef) -> Pin {

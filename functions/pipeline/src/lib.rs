@@ -27,6 +27,7 @@ pub mod pages;
 pub mod parse;
 pub mod quarantine;
 pub mod record;
+pub mod replay;
 pub mod rows;
 pub mod rule;
 mod selection;

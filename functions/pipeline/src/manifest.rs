@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ledger::Ledger;
-use crate::split::{Format, Split};
+use crate::split::{Format, Layout, Split};
 use crate::sql::LoadSql;
 
 /// The name of a run: its execution's. Plain enough for S3 keys and SQL alike.
@@ -175,6 +175,22 @@ impl RawManifest {
     pub fn source_key(&self) -> &str {
         self.replay.as_ref().map_or(&self.raw_key, |replay| &replay.source_key)
     }
+
+    /// The manifest of `run`, which takes up again what `of` has quarantined of this version. What orders the version and names it in
+    /// the books stays, so that no record of it overwrites a newer row; of its own are only the bytes that are read.
+    pub fn replayed(&self, of: &RunId, run: &RunId, object: Written, md5: String, layout: Layout) -> Self {
+        Self {
+            raw_key: object.key,
+            bytes: object.bytes,
+            md5,
+            sha256: object.sha256,
+            format: layout.format,
+            records: layout.records,
+            splits: layout.splits,
+            replay: Some(Replay { of: of.clone(), source_key: self.source_key().to_owned(), places_key: run.places_key() }),
+            ..self.clone()
+        }
+    }
 }
 
 /// Records taken out of their source, to be read again.
@@ -322,6 +338,46 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run_id(name: &str) -> RunId {
+        RunId::try_from(name.to_owned()).unwrap()
+    }
+
+    /// However often a record is taken up again: its offset leads into the first source.
+    #[test]
+    fn a_replay_of_a_replay_keeps_the_source() {
+        let source = RawManifest {
+            uri: "https://a/b/t.json".into(),
+            version: "v1".into(),
+            etag: "e1".into(),
+            modified_at: "2026-01-01T00:00:00Z".into(),
+            raw_key: "raw/transactions/v1/t.json".into(),
+            bytes: 1000,
+            md5: "m1".into(),
+            sha256: "s1".into(),
+            format: Format::Array,
+            records: 9,
+            splits: vec![Split { start: 1, end: 999, records: 9 }],
+            replay: None,
+        };
+        let layout = Layout { format: Format::Array, records: 2, splits: vec![Split { start: 1, end: 19, records: 2 }] };
+        let object = |key: String| Written { key, bytes: 20, sha256: "s2".into() };
+        let [first, second, third] = ["first", "second", "third"].map(run_id);
+        let once = source.replayed(&first, &second, object(second.replay_key()), "m2".into(), layout.clone());
+        let twice = once.replayed(&second, &third, object(third.replay_key()), "m2".into(), layout.clone());
+        let expected = RawManifest {
+            raw_key: "runs/third/replay/transactions.json".into(),
+            bytes: 20,
+            md5: "m2".into(),
+            sha256: "s2".into(),
+            records: 2,
+            splits: layout.splits,
+            replay: Some(Replay { of: second, source_key: source.raw_key.clone(), places_key: "runs/third/replay/places.json".into() }),
+            ..source
+        };
+        assert_eq!(twice, expected);
+        assert_eq!((once.source_key(), twice.source_key()), (expected.source_key(), "raw/transactions/v1/t.json"));
+    }
 
     #[test]
     fn a_run_id_is_plain() {

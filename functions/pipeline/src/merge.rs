@@ -23,6 +23,7 @@ use crate::mask::Masker;
 use crate::pages::Codec;
 use crate::quarantine::{QuarantineWriter, Rejected};
 use crate::record::Layout;
+use crate::replay::{Origins, Places};
 use crate::rows::Rows;
 use crate::rule::{Rule, Violation};
 use crate::source::Malformed;
@@ -54,8 +55,10 @@ pub struct Job<'j> {
     pub transactions_uri: &'j str,
     pub customers_uri: &'j str,
     pub format: Format,
-    /// Of the first byte in the source.
+    /// Of the first byte in the source, or in the object that holds records taken out of it.
     pub offset: u64,
+    /// Where such records stand in the source: whatever leaves the merge names bytes of the source.
+    pub places: Option<&'j Places>,
     pub tail: Tail,
     /// Whether the customers' quarantine goes into this split's, so that it is written once a run.
     pub is_first: bool,
@@ -80,6 +83,7 @@ impl<'j> Job<'j> {
             customers_uri: "",
             format,
             offset,
+            places: None,
             tail: Tail::Nothing,
             is_first: offset == 0,
             threads: 1,
@@ -347,9 +351,10 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
         counts.recognised += made.recognised;
         counts.unknown_fields += made.unknown_fields;
         let source = &self.job.plan.transactions;
+        let mut origins = Origins::new(self.job.places, block.offset);
         for rejection in &made.rejections {
             let column = rejection.violation.column.map(|c| source.columns[c].name.as_str());
-            let offset = block.offset + rejection.start as u64;
+            let offset = origins.of(block.offset + rejection.start as u64);
             if rejection.violation.is_fatal {
                 return Err(fatal(self.job.transactions_uri, offset, rejection.violation, column));
             }
@@ -403,7 +408,8 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
     }
 
     fn malformed(&self, malformed: Malformed) -> MergeError {
-        MergeError::Malformed { uri: self.job.transactions_uri.to_owned(), malformed }
+        let byte = Origins::new(self.job.places, malformed.byte).of(malformed.byte);
+        MergeError::Malformed { uri: self.job.transactions_uri.to_owned(), malformed: Malformed { byte, ..malformed } }
     }
 
     fn read_error(&self, error: ReadError) -> MergeError {

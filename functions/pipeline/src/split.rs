@@ -86,6 +86,11 @@ impl Scanner {
         }
     }
 
+    /// For lines that are known to be records, whatever stands in them: not even the first one says what the source is.
+    pub fn of_lines() -> Self {
+        Self { state: State::LineStart, format: Some(Format::Ndjson), has_object_line: true, ..Self::new() }
+    }
+
     /// The format, once the first byte is seen. An empty source has none.
     pub fn format(&self) -> Option<Format> {
         self.format
@@ -320,6 +325,19 @@ pub struct SplitFinder {
 impl SplitFinder {
     pub fn new(split_bytes: u64) -> Self {
         Self { scanner: Scanner::new(), split_bytes, splits: Vec::new(), current: None }
+    }
+
+    /// For a source whose format is known.
+    pub fn of_format(format: Format, split_bytes: u64) -> Self {
+        match format {
+            Format::Array => Self::new(split_bytes),
+            Format::Ndjson => Self { scanner: Scanner::of_lines(), ..Self::new(split_bytes) },
+        }
+    }
+
+    /// Records that have ended.
+    pub fn records(&self) -> u64 {
+        self.scanner.records()
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Malformed> {

@@ -12,6 +12,7 @@ use crate::interner::Full;
 use crate::merge::Job;
 use crate::pages::Encoder;
 use crate::record::{Fields, Layout, Unparsable};
+use crate::replay::Origins;
 use crate::rows::{Joined, Rows};
 use crate::rule::{Rule, Violation};
 use crate::source::Malformed;
@@ -171,6 +172,8 @@ impl<'b> Batch<'b> {
         let wanted: Vec<&[u8]> = keys.iter().flatten().copied().collect();
         customers.find_all(&wanted, &mut self.found);
         let mut found = self.found.iter().copied();
+        let at = |start: usize| block.offset + start as u64;
+        let mut origins = Origins::new(job.places, self.kept.first().map_or(block.offset, |(start, _)| at(*start)));
         let mut joined = Vec::with_capacity(rows.len());
         for ((row, (start, end)), key) in rows.iter().zip(&self.kept).zip(&keys) {
             let customer = if key.is_some() { found.next().unwrap_or(NULL) } else { NULL };
@@ -179,7 +182,7 @@ impl<'b> Batch<'b> {
                 made.rejections.push(Rejection { start: *start, end: *end, violation });
                 continue;
             }
-            let offset = block.offset + *start as u64;
+            let offset = origins.of(at(*start));
             joined.push(Joined { row, offset: i64::try_from(offset).unwrap_or(i64::MAX), customer });
         }
         made.clean += joined.len() as u64;
