@@ -53,7 +53,7 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
         "Architecture": architecture(),
         "AzureSecretArn": secrets.azure,
         "WarehouseSecretArn": secrets.warehouse,
-        "WarehouseJdbcUrl": stack.warehouse.jdbc_url,
+        "WarehouseJdbcUrl": stack.relayed_warehouse.jdbc_url,
     }
     command = ["sam", "deploy", "--config-file", CONFIG, "--config-env", ENVIRONMENT, "--template-file", built / "template.yaml", "--no-progressbar"]
     command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]

@@ -9,6 +9,7 @@ import signal
 import time
 import urllib.request
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +91,11 @@ class Stack(Servers):
     def __exit__(self, *_) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Starts the servers; they answer when this returns."""
+    def start(self, relay: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse) -> None:
+        """Starts the servers; they answer when this returns. `relay` names the place where the stack is to reach its warehouse, if it is another."""
         database, self.warehouse = postgres.start(self.logs, self.folder / "postgres")
         self._components.append(database)
+        self.relayed_warehouse = relay(self.warehouse)
         blobs, azure_port = components.start_azure(self.logs, self._scratch("azurite"))
         self._components.append(blobs)
         with ports.listen() as listener:
@@ -101,7 +103,7 @@ class Stack(Servers):
             cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway)
             self._components.append(cloud)
             self.endpoints = Endpoints(aws, gateway, f"http://127.0.0.1:{azure_port}")
-            self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.warehouse))
+            self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.relayed_warehouse))
 
     def stop(self) -> None:
         # Once the stopping has begun, a second Ctrl-C must not stop the stopping.
