@@ -8,16 +8,16 @@ SEED   ?= 42
 # Sets itself up on first use; everything it installs lies under .local/.
 laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
-export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
+export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace down contract samples bench lint test clean
+.PHONY: help setup run up start plan replay trace down contract samples bench lint test test-faults clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the pinned parts into the checkout; PINNED=1 also where the machine has its own
 	@$(laptop) setup
@@ -63,9 +63,12 @@ lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 
 test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
 	cargo test --workspace --locked
-	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
+	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests infra/local/faults/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
 	@$(tools) pytest -q --timeout 600 -o timeout_func_only=true infra/local/tests
+
+test-faults: setup ## Break the load at every point there is, and show that no row is lost, duplicated or altered. ONLY="words of a scenario"
+	@$(tools) python -m faults $(if $(ONLY),"$$ONLY")
 
 clean: ## Remove what was built and installed here, after stopping what `up` started
 	@if [ -e .local/up.json ]; then $(laptop) down; fi
