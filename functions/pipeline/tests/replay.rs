@@ -174,7 +174,7 @@ fn source() -> impl Strategy<Value = (Vec<u8>, Vec<bool>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// Whichever records are taken out of a source, and however they are cut: they become what they are in it, at the same offsets.
     #[test]
