@@ -14,7 +14,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     RunIncomplete(String),
     #[error(
-        "{uri} has {rows} records and none has a field of the contract: a JSON array of objects or one object a line is due, with the fields the contract names"
+        "{uri} has {rows} records and none has a field of the contract: store a JSON array of objects, or one object a line, with the fields that the contract names"
     )]
     SourceMalformed { uri: String, rows: u64 },
     #[error("{0}; nothing was loaded")]

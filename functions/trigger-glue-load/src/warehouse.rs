@@ -107,11 +107,8 @@ impl Warehouse {
             // Submitted, picked, started; or a state that the Data API has learnt since.
             _ => return Ok(StatementState::Unfinished),
         };
-        let culprit = described
-            .sub_statements
-            .unwrap_or_default()
-            .into_iter()
-            .find(|s| matches!(s.status, Some(StatementStatusString::Failed | StatementStatusString::Aborted)));
+        // The others of a batch were aborted with it.
+        let culprit = described.sub_statements.unwrap_or_default().into_iter().find(|s| s.status == Some(StatementStatusString::Failed));
         let (error, sql) = match culprit {
             Some(statement) => (statement.error, statement.query_string),
             None => (None, described.query_string),
