@@ -73,13 +73,16 @@ def follow(stack: Servers, execution: Execution, show: Callable[[Execution], Non
 
 
 def transitions(history: Iterable[dict]) -> int:
-    """What Step Functions bills: a state that is entered, and a retry of a task. Source: AWS Step Functions pricing, Standard Workflows."""
-    count, is_tried = 0, False
+    """What Step Functions bills: a state that is entered, and a retry of a task. Source: AWS Step Functions pricing, Standard Workflows.
+
+    Of a Map's child the emulator (ministack 1.5.33) notes only the tries of its tasks, so the first try stands for the entry there.
+    """
+    count, is_just_entered = 0, False
     for event in history:
         if event["type"].endswith("StateEntered"):
-            count, is_tried = count + 1, False
+            count, is_just_entered = count + 1, True
         elif event["type"] == "TaskScheduled":
-            count, is_tried = count + is_tried, True
+            count, is_just_entered = count + (not is_just_entered), False
     return count
 
 

@@ -35,6 +35,7 @@ ENTERED, TRIED, FAILED = "TaskStateEntered", "TaskScheduled", "TaskFailed"
         (history(ENTERED, TRIED, "TaskSucceeded", "TaskStateExited", "WaitStateEntered", "ChoiceStateEntered", "SucceedStateEntered"), 4),
         (history(ENTERED, TRIED, FAILED, TRIED, FAILED, TRIED, "TaskSucceeded", ENTERED, TRIED), 4),
         (history(ENTERED, ENTERED, TRIED, "MapStateEntered", "MapRunStarted"), 3),
+        (history(TRIED, FAILED, TRIED, "TaskSucceeded"), 2),
     ],
 )
 def test_transitions_are_counted_as_they_are_billed(events: list[dict], expected: int) -> None:
@@ -102,19 +103,19 @@ def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path) 
 
 
 @pytest.fixture
-def session(world: World, monkeypatch: pytest.MonkeyPatch) -> Session:
+def attached(world: World, monkeypatch: pytest.MonkeyPatch) -> Session:
     """The world as another process finds it."""
     monkeypatch.setattr(background, "_running", lambda: {"session": json.loads(json.dumps(background.state_of(world.session)))})
     return background.attach()
 
 
-def test_runs_on_a_stack_that_is_up(world: World, session: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_runs_on_a_stack_that_is_up(world: World, attached: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     world.empty_warehouse()
     world.seed(Inputs())
     given = {"customers": files / "customers.csv", "transactions": files / "transactions.json"}
     truth = expected.of_files(*given.values())
 
-    assert runs.start(session, {"plan": True}, given, tmp_path / "plan") == 0
+    assert runs.start(attached, {"plan": True}, given, tmp_path / "plan") == 0
     planned = json.loads((tmp_path / "plan" / "summary.json").read_text())
     assert planned["status"] == "SUCCEEDED"
     assert planned["plan"]["rows_read"] == truth["rows"]["read"] and planned["plan"]["rows_inserted"] == truth["rows"]["loaded"]
@@ -124,7 +125,7 @@ def test_runs_on_a_stack_that_is_up(world: World, session: Session, files: Path,
     assert 'CREATE TABLE IF NOT EXISTS "analytics"."customer_transactions"' in said
 
     # What was put in place for the plan is still there.
-    assert runs.start(session, {}, {}, tmp_path / "run") == 0
+    assert runs.start(attached, {}, {}, tmp_path / "run") == 0
     loaded = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (loaded["status"], loaded["rows"]) == ("SUCCEEDED", truth["rows"])
     assert loaded["run_id"] in capsys.readouterr().out
@@ -132,14 +133,14 @@ def test_runs_on_a_stack_that_is_up(world: World, session: Session, files: Path,
     # A run of a contract with another table, beside the first one.
     contract = tmp_path / "contract.odcs.yaml"
     contract.write_text((ROOT / "contract.odcs.yaml").read_text().replace("analytics.customer_transactions", "analytics.zebra"))
-    assert runs.start(session, {}, {"contract": contract}, None) == 0
+    assert runs.start(attached, {}, {"contract": contract}, None) == 0
     assert world.query("SELECT count(*) FROM analytics.zebra") == [(truth["rows"]["loaded"],)]
 
     nothing = tmp_path / "nothing.json"
     nothing.write_bytes(b"")
     with pytest.raises(Failure, match="SourceEmpty") as failure:
-        runs.start(session, {}, {"transactions": nothing}, tmp_path / "failed")
-    assert any("FetchAzureToS3" in log.name for log in failure.value.logs)
+        runs.start(attached, {}, {"transactions": nothing}, tmp_path / "failed")
+    assert any("fetch-azure-to-s3" in log.name for log in failure.value.logs)
     assert json.loads((tmp_path / "failed" / "summary.json").read_text())["error"]["name"] == "SourceEmpty"
     world.empty_warehouse()
     world.seed(Inputs())
