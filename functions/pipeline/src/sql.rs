@@ -132,8 +132,12 @@ impl Render<'_> {
             statements.extend(self.create_staging());
             statements.extend(self.fill());
         }
+        statements.push(Statement::new("fold", self.fold()));
+        // PostgreSQL has no figures of a temporary table until it is told to look, and took 1,000,000 rows for 180,000 (measured 2026-11).
+        if self.dialect == Dialect::Postgres {
+            statements.push(Statement::new("analyze_fold", "ANALYZE crosstally_fold".to_owned()));
+        }
         statements.extend([
-            Statement::new("fold", self.fold()),
             Statement::new("delete_replaced", self.delete_replaced()),
             Statement::new("insert_rows", self.insert_rows()),
             Statement::new("insert_quarantine", self.insert_quarantine()),

@@ -213,8 +213,9 @@ const LOAD_ERROR: &str = "SELECT file_name, line_number, column_name, column_typ
 impl Failure {
     /// Another transaction was in the way: Redshift's error 1023, or two that make the same thing. The same statements may pass a moment later.
     pub(crate) fn is_conflict(&self) -> bool {
-        const SIGNS: [&str; 6] = [
-            "1023",
+        const SIGNS: [&str; 7] = [
+            "ERROR: 1023",
+            "Serializable isolation violation",
             "conflict with concurrent transaction",
             "could not serialize access",
             "deadlock detected",

@@ -1,8 +1,8 @@
 //! The books of a load, kept and checked in the warehouse: quarantine, tally, law, ledger; and the question that ends a run.
 
-use super::Render;
 use super::evolution::LINEAGE;
 use super::names::{InvalidName, check_names, ident, table};
+use super::{Dialect, Render};
 use crate::contract::{Plan, TargetColumn};
 use crate::decimal::Decimal;
 
@@ -54,7 +54,8 @@ impl Render<'_> {
         )
     }
 
-    /// What the warehouse now holds of this run, counted in its tables. `loaded` is read from the target itself.
+    /// What the warehouse now holds of this run, counted in its tables. `loaded` is read from the target itself: the rows that were
+    /// written by the run's name, which they must carry, and those that were in place already by their keys.
     ///
     /// Sums are numbered in the order of [`summed`]: with a column's own name in it, an alias could be longer than a name may be.
     pub(super) fn tally(&self) -> String {
@@ -71,11 +72,23 @@ impl Render<'_> {
                 })
                 .collect()
         };
-        let loaded_sums: String = sums(&|name| format!("t.{name}"), "loaded");
-        let written_sums: String = sums(&|name| format!("CASE WHEN f._is_written THEN t.{name} END"), "written");
+        let loaded_sums: String = sums(&|name| format!("l.{name}"), "loaded");
+        let written_sums: String = sums(&|name| format!("CASE WHEN l._is_written THEN l.{name} END"), "written");
         let fate_sums: String =
-            LOADED_FATES.iter().map(|fate| sums(&|name| format!("CASE WHEN f._fate = '{fate}' THEN t.{name} END"), fate)).collect();
+            LOADED_FATES.iter().map(|fate| sums(&|name| format!("CASE WHEN l._fate = '{fate}' THEN l.{name} END"), fate)).collect();
+        let summed_columns: String = summed(plan).map(|(c, _)| format!(", t.{}", ident(&c.name))).collect();
+        // Two searches, since the warehouse finds rows of one run without comparing the keys of all others.
+        let found = |condition: &str| {
+            format!(
+                "SELECT f._fate, f._is_written{summed_columns}\n    \
+                 FROM crosstally_fold f JOIN {} t ON {} AND t.\"_source_uri\" = f.\"_source_uri\" AND t.\"_source_offset\" = f.\"_source_offset\"\n    \
+                 WHERE {condition}",
+                table(plan),
+                self.key_equal("t", "f")
+            )
+        };
         let superseded_sums: String = sums(&|name| format!("s.{name}"), "superseded");
+        let run = self.text(self.run.run_id.as_str());
         let fate = |fate: &str| format!("COALESCE(SUM(CASE WHEN _fate = '{fate}' THEN 1 ELSE 0 END), 0) AS {fate}");
         format!(
             "CREATE TEMP TABLE crosstally_tally AS\n\
@@ -86,8 +99,7 @@ impl Render<'_> {
                FROM crosstally_fold\n\
              ) a CROSS JOIN (\n  \
                SELECT COUNT(*) AS loaded{loaded_sums}{written_sums}{fate_sums}\n  \
-               FROM crosstally_fold f JOIN {target} t ON {key_equal} AND t.\"_source_uri\" = f.\"_source_uri\" AND t.\"_source_offset\" = f.\"_source_offset\"\n  \
-               WHERE f._fate <> 'superseded'\n\
+               FROM (\n    {written}\n    UNION ALL\n    {in_place}\n  ) l\n\
              ) b CROSS JOIN (\n  \
                SELECT COUNT(*) AS replaced{superseded_sums}\n  \
                FROM crosstally_fold f JOIN {staging} s ON f.\"_source_uri\" = s.\"_source_uri\" AND f.\"_source_offset\" = s.\"_source_offset\"\n  \
@@ -99,10 +111,9 @@ impl Render<'_> {
             updated = fate("updated"),
             unchanged = fate("unchanged"),
             superseded = fate("superseded"),
-            target = table(plan),
-            key_equal = self.key_equal("t", "f"),
+            written = found(&format!("f._is_written AND t.\"_run_id\" = {run}")),
+            in_place = found("f._fate <> 'superseded' AND NOT f._is_written"),
             staging = self.staging[0],
-            run = self.text(self.run.run_id.as_str()),
         )
     }
 
@@ -200,7 +211,12 @@ impl Render<'_> {
         format!("INSERT INTO crosstally.ledger ({})\nSELECT {} FROM crosstally_tally", names.join(", "), values.join(", "))
     }
 
+    /// Redshift's clock has whole seconds, so there both instants are cut to them.
     fn seconds_since(&self, instant: &str) -> String {
+        let instant = match self.dialect {
+            Dialect::Postgres => instant.to_owned(),
+            Dialect::Redshift => format!("DATE_TRUNC('second', {instant})"),
+        };
         format!("CAST(EXTRACT(EPOCH FROM {}) - EXTRACT(EPOCH FROM {instant}) AS DECIMAL(12,3))", self.clock())
     }
 

@@ -166,6 +166,9 @@ FROM (
   LEFT JOIN crosstally.ledger l ON l.run_id = t."_run_id"
 ) f;
 
+-- analyze_fold
+/* crosstally analyze_fold of run-1 */ ANALYZE crosstally_fold;
+
 -- delete_replaced
 /* crosstally delete_replaced of run-1 */ DELETE FROM "mart"."order_facts" USING crosstally_fold f WHERE "order_facts"."id" = f."id" AND f._is_written;
 
@@ -188,33 +191,40 @@ SELECT * FROM (
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
-    CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS loaded_0,
-    CAST(COALESCE(SUM(CAST(t."big" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
-    CAST(COALESCE(SUM(CAST(t."small" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_2,
-    CAST(COALESCE(SUM(CAST(t."whole" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_3,
-    CAST(COALESCE(SUM(CAST(t."long" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS written_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS inserted_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS updated_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS unchanged_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_4
-  FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
-  WHERE f._fate <> 'superseded'
+    CAST(COALESCE(SUM(CAST(l."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS loaded_0,
+    CAST(COALESCE(SUM(CAST(l."big" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
+    CAST(COALESCE(SUM(CAST(l."small" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_2,
+    CAST(COALESCE(SUM(CAST(l."whole" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_3,
+    CAST(COALESCE(SUM(CAST(l."long" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS written_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS inserted_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS updated_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS unchanged_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_4
+  FROM (
+    SELECT f._fate, f._is_written, t."amount", t."big", t."small", t."whole", t."long"
+    FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._is_written AND t."_run_id" = 'run-1'
+    UNION ALL
+    SELECT f._fate, f._is_written, t."amount", t."big", t."small", t."whole", t."long"
+    FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._fate <> 'superseded' AND NOT f._is_written
+  ) l
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
     CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS superseded_0,

@@ -192,33 +192,40 @@ SELECT * FROM (
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
-    CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS loaded_0,
-    CAST(COALESCE(SUM(CAST(t."big" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
-    CAST(COALESCE(SUM(CAST(t."small" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_2,
-    CAST(COALESCE(SUM(CAST(t."whole" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_3,
-    CAST(COALESCE(SUM(CAST(t."long" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS written_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS inserted_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS updated_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_4,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS unchanged_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_2,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_3,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_4
-  FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
-  WHERE f._fate <> 'superseded'
+    CAST(COALESCE(SUM(CAST(l."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS loaded_0,
+    CAST(COALESCE(SUM(CAST(l."big" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
+    CAST(COALESCE(SUM(CAST(l."small" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_2,
+    CAST(COALESCE(SUM(CAST(l."whole" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_3,
+    CAST(COALESCE(SUM(CAST(l."long" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS written_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS inserted_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS updated_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_4,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."amount" END AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS unchanged_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."big" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."small" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_2,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."whole" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_3,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."long" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_4
+  FROM (
+    SELECT f._fate, f._is_written, t."amount", t."big", t."small", t."whole", t."long"
+    FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._is_written AND t."_run_id" = 'run-1'
+    UNION ALL
+    SELECT f._fate, f._is_written, t."amount", t."big", t."small", t."whole", t."long"
+    FROM crosstally_fold f JOIN "mart"."order_facts" t ON t."id" = f."id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._fate <> 'superseded' AND NOT f._is_written
+  ) l
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
     CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,10))), 0) AS DECIMAL(38,10)) AS superseded_0,
@@ -255,7 +262,7 @@ SELECT * FROM (
 
 -- insert_ledger
 /* crosstally insert_ledger of run-1 */ INSERT INTO crosstally.ledger (run_id, commit_order, replay_of, contract_version, contract_sha256, source_uri, source_version, source_modified_at, customers_uri, customers_version, rows_read, rows_loaded, rows_inserted, rows_updated, rows_unchanged, rows_superseded, rows_quarantined, rows_written, rows_matched, rows_unmatched, quarantined_by_rule, customers_read, customers_kept, customers_superseded, customers_quarantined, sums, load_seconds, run_seconds, committed_at)
-SELECT 'run-1', (SELECT COALESCE(MAX(commit_order), 0) + 1 FROM crosstally.ledger), NULL, '2.0.0', 'c0ffee', 'https://account/container/transactions.json', '0123456789abcdef', CAST('2026-01-01T00:00:00Z' AS TIMESTAMPTZ), 's3://bucket/landing/customers/customers.csv', '"e"', 10, loaded, inserted, updated, unchanged, superseded, 1, written, matched, loaded - matched, '{"amount.minimum":1}', 3, 2, 1, 0, '{"amount":{"clean":"12.50","loaded":"' || CAST(loaded_0 AS VARCHAR) || '","inserted":"' || CAST(inserted_0 AS VARCHAR) || '","updated":"' || CAST(updated_0 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_0 AS VARCHAR) || '","superseded":"' || CAST(superseded_0 AS VARCHAR) || '","written":"' || CAST(written_0 AS VARCHAR) || '"},"big":{"clean":"0","loaded":"' || CAST(loaded_1 AS VARCHAR) || '","inserted":"' || CAST(inserted_1 AS VARCHAR) || '","updated":"' || CAST(updated_1 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_1 AS VARCHAR) || '","superseded":"' || CAST(superseded_1 AS VARCHAR) || '","written":"' || CAST(written_1 AS VARCHAR) || '"},"small":{"clean":"0","loaded":"' || CAST(loaded_2 AS VARCHAR) || '","inserted":"' || CAST(inserted_2 AS VARCHAR) || '","updated":"' || CAST(updated_2 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_2 AS VARCHAR) || '","superseded":"' || CAST(superseded_2 AS VARCHAR) || '","written":"' || CAST(written_2 AS VARCHAR) || '"},"whole":{"clean":"0","loaded":"' || CAST(loaded_3 AS VARCHAR) || '","inserted":"' || CAST(inserted_3 AS VARCHAR) || '","updated":"' || CAST(updated_3 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_3 AS VARCHAR) || '","superseded":"' || CAST(superseded_3 AS VARCHAR) || '","written":"' || CAST(written_3 AS VARCHAR) || '"},"long":{"clean":"0","loaded":"' || CAST(loaded_4 AS VARCHAR) || '","inserted":"' || CAST(inserted_4 AS VARCHAR) || '","updated":"' || CAST(updated_4 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_4 AS VARCHAR) || '","superseded":"' || CAST(superseded_4 AS VARCHAR) || '","written":"' || CAST(written_4 AS VARCHAR) || '"}}', CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM (SYSDATE AT TIME ZONE 'UTC')) AS DECIMAL(12,3)), CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM CAST('2026-01-01T02:00:00.123Z' AS TIMESTAMPTZ)) AS DECIMAL(12,3)), (GETDATE() AT TIME ZONE 'UTC') FROM crosstally_tally;
+SELECT 'run-1', (SELECT COALESCE(MAX(commit_order), 0) + 1 FROM crosstally.ledger), NULL, '2.0.0', 'c0ffee', 'https://account/container/transactions.json', '0123456789abcdef', CAST('2026-01-01T00:00:00Z' AS TIMESTAMPTZ), 's3://bucket/landing/customers/customers.csv', '"e"', 10, loaded, inserted, updated, unchanged, superseded, 1, written, matched, loaded - matched, '{"amount.minimum":1}', 3, 2, 1, 0, '{"amount":{"clean":"12.50","loaded":"' || CAST(loaded_0 AS VARCHAR) || '","inserted":"' || CAST(inserted_0 AS VARCHAR) || '","updated":"' || CAST(updated_0 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_0 AS VARCHAR) || '","superseded":"' || CAST(superseded_0 AS VARCHAR) || '","written":"' || CAST(written_0 AS VARCHAR) || '"},"big":{"clean":"0","loaded":"' || CAST(loaded_1 AS VARCHAR) || '","inserted":"' || CAST(inserted_1 AS VARCHAR) || '","updated":"' || CAST(updated_1 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_1 AS VARCHAR) || '","superseded":"' || CAST(superseded_1 AS VARCHAR) || '","written":"' || CAST(written_1 AS VARCHAR) || '"},"small":{"clean":"0","loaded":"' || CAST(loaded_2 AS VARCHAR) || '","inserted":"' || CAST(inserted_2 AS VARCHAR) || '","updated":"' || CAST(updated_2 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_2 AS VARCHAR) || '","superseded":"' || CAST(superseded_2 AS VARCHAR) || '","written":"' || CAST(written_2 AS VARCHAR) || '"},"whole":{"clean":"0","loaded":"' || CAST(loaded_3 AS VARCHAR) || '","inserted":"' || CAST(inserted_3 AS VARCHAR) || '","updated":"' || CAST(updated_3 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_3 AS VARCHAR) || '","superseded":"' || CAST(superseded_3 AS VARCHAR) || '","written":"' || CAST(written_3 AS VARCHAR) || '"},"long":{"clean":"0","loaded":"' || CAST(loaded_4 AS VARCHAR) || '","inserted":"' || CAST(inserted_4 AS VARCHAR) || '","updated":"' || CAST(updated_4 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_4 AS VARCHAR) || '","superseded":"' || CAST(superseded_4 AS VARCHAR) || '","written":"' || CAST(written_4 AS VARCHAR) || '"}}', CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM DATE_TRUNC('second', (SYSDATE AT TIME ZONE 'UTC'))) AS DECIMAL(12,3)), CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST('2026-01-01T02:00:00.123Z' AS TIMESTAMPTZ))) AS DECIMAL(12,3)), (GETDATE() AT TIME ZONE 'UTC') FROM crosstally_tally;
 
 -- cleanup
 

@@ -157,6 +157,9 @@ FROM (
   LEFT JOIN crosstally.ledger l ON l.run_id = t."_run_id"
 ) f;
 
+-- analyze_fold
+/* crosstally analyze_fold of run-1 */ ANALYZE crosstally_fold;
+
 -- delete_replaced
 /* crosstally delete_replaced of run-1 */ DELETE FROM "analytics"."customer_transactions" USING crosstally_fold f WHERE "customer_transactions"."transaction_id" = f."transaction_id" AND f._is_written;
 
@@ -179,18 +182,25 @@ SELECT * FROM (
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
-    CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS loaded_0,
-    CAST(COALESCE(SUM(CAST(t."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS written_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS inserted_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS updated_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS unchanged_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1
-  FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
-  WHERE f._fate <> 'superseded'
+    CAST(COALESCE(SUM(CAST(l."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS loaded_0,
+    CAST(COALESCE(SUM(CAST(l."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS written_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS inserted_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS updated_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS unchanged_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1
+  FROM (
+    SELECT f._fate, f._is_written, t."amount", t."quantity"
+    FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._is_written AND t."_run_id" = 'run-1'
+    UNION ALL
+    SELECT f._fate, f._is_written, t."amount", t."quantity"
+    FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._fate <> 'superseded' AND NOT f._is_written
+  ) l
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
     CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS superseded_0,

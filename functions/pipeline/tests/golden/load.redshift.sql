@@ -183,18 +183,25 @@ SELECT * FROM (
   FROM crosstally_fold
 ) a CROSS JOIN (
   SELECT COUNT(*) AS loaded,
-    CAST(COALESCE(SUM(CAST(t."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS loaded_0,
-    CAST(COALESCE(SUM(CAST(t."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS written_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._is_written THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS inserted_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'inserted' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS updated_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'updated' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS unchanged_0,
-    CAST(COALESCE(SUM(CAST(CASE WHEN f._fate = 'unchanged' THEN t."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1
-  FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
-  WHERE f._fate <> 'superseded'
+    CAST(COALESCE(SUM(CAST(l."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS loaded_0,
+    CAST(COALESCE(SUM(CAST(l."quantity" AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS loaded_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS written_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._is_written THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS written_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS inserted_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'inserted' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS inserted_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS updated_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'updated' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS updated_1,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."amount" END AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS unchanged_0,
+    CAST(COALESCE(SUM(CAST(CASE WHEN l._fate = 'unchanged' THEN l."quantity" END AS DECIMAL(38,0))), 0) AS DECIMAL(38,0)) AS unchanged_1
+  FROM (
+    SELECT f._fate, f._is_written, t."amount", t."quantity"
+    FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._is_written AND t."_run_id" = 'run-1'
+    UNION ALL
+    SELECT f._fate, f._is_written, t."amount", t."quantity"
+    FROM crosstally_fold f JOIN "analytics"."customer_transactions" t ON t."transaction_id" = f."transaction_id" AND t."_source_uri" = f."_source_uri" AND t."_source_offset" = f."_source_offset"
+    WHERE f._fate <> 'superseded' AND NOT f._is_written
+  ) l
 ) b CROSS JOIN (
   SELECT COUNT(*) AS replaced,
     CAST(COALESCE(SUM(CAST(s."amount" AS DECIMAL(38,2))), 0) AS DECIMAL(38,2)) AS superseded_0,
@@ -222,7 +229,7 @@ SELECT * FROM (
 
 -- insert_ledger
 /* crosstally insert_ledger of run-1 */ INSERT INTO crosstally.ledger (run_id, commit_order, replay_of, contract_version, contract_sha256, source_uri, source_version, source_modified_at, customers_uri, customers_version, rows_read, rows_loaded, rows_inserted, rows_updated, rows_unchanged, rows_superseded, rows_quarantined, rows_written, rows_matched, rows_unmatched, quarantined_by_rule, customers_read, customers_kept, customers_superseded, customers_quarantined, sums, load_seconds, run_seconds, committed_at)
-SELECT 'run-1', (SELECT COALESCE(MAX(commit_order), 0) + 1 FROM crosstally.ledger), NULL, '1.0.0', 'c0ffee', 'https://account/container/transactions.json', '0123456789abcdef', CAST('2026-01-01T00:00:00Z' AS TIMESTAMPTZ), 's3://bucket/landing/customers/customers.csv', '"e"', 10, loaded, inserted, updated, unchanged, superseded, 1, written, matched, loaded - matched, '{"amount.minimum":1}', 3, 2, 1, 0, '{"amount":{"clean":"12.50","loaded":"' || CAST(loaded_0 AS VARCHAR) || '","inserted":"' || CAST(inserted_0 AS VARCHAR) || '","updated":"' || CAST(updated_0 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_0 AS VARCHAR) || '","superseded":"' || CAST(superseded_0 AS VARCHAR) || '","written":"' || CAST(written_0 AS VARCHAR) || '"},"quantity":{"clean":"9","loaded":"' || CAST(loaded_1 AS VARCHAR) || '","inserted":"' || CAST(inserted_1 AS VARCHAR) || '","updated":"' || CAST(updated_1 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_1 AS VARCHAR) || '","superseded":"' || CAST(superseded_1 AS VARCHAR) || '","written":"' || CAST(written_1 AS VARCHAR) || '"}}', CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM (SYSDATE AT TIME ZONE 'UTC')) AS DECIMAL(12,3)), CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM CAST('2026-01-01T02:00:00.123Z' AS TIMESTAMPTZ)) AS DECIMAL(12,3)), (GETDATE() AT TIME ZONE 'UTC') FROM crosstally_tally;
+SELECT 'run-1', (SELECT COALESCE(MAX(commit_order), 0) + 1 FROM crosstally.ledger), NULL, '1.0.0', 'c0ffee', 'https://account/container/transactions.json', '0123456789abcdef', CAST('2026-01-01T00:00:00Z' AS TIMESTAMPTZ), 's3://bucket/landing/customers/customers.csv', '"e"', 10, loaded, inserted, updated, unchanged, superseded, 1, written, matched, loaded - matched, '{"amount.minimum":1}', 3, 2, 1, 0, '{"amount":{"clean":"12.50","loaded":"' || CAST(loaded_0 AS VARCHAR) || '","inserted":"' || CAST(inserted_0 AS VARCHAR) || '","updated":"' || CAST(updated_0 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_0 AS VARCHAR) || '","superseded":"' || CAST(superseded_0 AS VARCHAR) || '","written":"' || CAST(written_0 AS VARCHAR) || '"},"quantity":{"clean":"9","loaded":"' || CAST(loaded_1 AS VARCHAR) || '","inserted":"' || CAST(inserted_1 AS VARCHAR) || '","updated":"' || CAST(updated_1 AS VARCHAR) || '","unchanged":"' || CAST(unchanged_1 AS VARCHAR) || '","superseded":"' || CAST(superseded_1 AS VARCHAR) || '","written":"' || CAST(written_1 AS VARCHAR) || '"}}', CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM DATE_TRUNC('second', (SYSDATE AT TIME ZONE 'UTC'))) AS DECIMAL(12,3)), CAST(EXTRACT(EPOCH FROM (GETDATE() AT TIME ZONE 'UTC')) - EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST('2026-01-01T02:00:00.123Z' AS TIMESTAMPTZ))) AS DECIMAL(12,3)), (GETDATE() AT TIME ZONE 'UTC') FROM crosstally_tally;
 
 -- cleanup
 
