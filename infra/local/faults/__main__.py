@@ -3,9 +3,8 @@
 import sys
 import time
 
-from laptop import deploy, seed
-from laptop.session import Session
-from laptop.stack import Stack
+from laptop.inputs import Inputs
+from laptop.session import ready
 
 from faults import scenarios
 from faults.arena import Arena, Relay
@@ -16,18 +15,14 @@ from faults.scenarios import Scenario
 def main() -> int:
     relay = Relay()
     wanted = sys.argv[1:]
-    with Stack("test-faults") as stack:
-        try:
-            stack.start(relay)
-            secrets = seed.secrets(stack)
-            with deploy.building(stack) as finish_build:
-                built = finish_build()
-            arena = Arena(Session(stack, deploy.deploy(stack, built, secrets), secrets), relay.proxy)
+    try:
+        with ready("test-faults", Inputs(), relay) as session:
+            arena = Arena(session, relay.proxy)
             results = [_shown(arena, scenario) for scenario in _chosen(scenarios.full(), wanted)]
             print("\nthe rig turned on itself: each guard off, so that there must be damage", flush=True)
             guarded = [_shown(arena, scenario) for scenario in _chosen(scenarios.guards(), wanted)]
-        finally:
-            relay.close()
+    finally:
+        relay.close()
     print(f"\n{report(results)}")
     blind = [result.scenario.guard for result in guarded if not result.damage]
     print(f"{'guards switched off, damage seen':<40}{f'{len(guarded) - len(blind)} of {len(guarded)}':>12}")
@@ -51,7 +46,7 @@ def _shown(arena: Arena, scenario: Scenario) -> Result:
     if scenario.guard:
         judged = "seen" if result.damage else "NOT SEEN"
     print(f"{judged:<9}{seconds:>6.1f} s  {scenario.mode:<7}{scenario.name:<60}{result.outcome}", flush=True)
-    if result.error and not scenario.guard:
+    if result.error:
         print(f"{'':19}{result.error[:300]}", flush=True)
     if result.damage and not scenario.guard:
         print(result.damage, flush=True)

@@ -9,7 +9,7 @@ from laptop.deploy import Deployment
 from laptop.inputs import Inputs
 from laptop.screen import step
 from laptop.seed import Secrets
-from laptop.stack import Servers, Stack
+from laptop.stack import Relay, Servers, Stack
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Session:
 
 
 @contextmanager
-def ready(command: str, inputs: Inputs) -> Iterator[Session]:
+def ready(command: str, inputs: Inputs, relay: Relay = lambda warehouse: warehouse) -> Iterator[Session]:
     with Stack(command) as stack, deploy.building(stack) as finish_build:
         with step("start the emulated clouds and the warehouse"):
-            stack.start()
+            stack.start(relay)
         with step("put the secrets and the blob in place"):
             secrets = seed.secrets(stack)
             seed.transactions(stack, inputs.transactions)

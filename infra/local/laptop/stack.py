@@ -23,6 +23,9 @@ from laptop.processes import Component
 
 _LOGS_KEPT = 20
 
+# From the warehouse as it is to the one that the stack's own parts are told of.
+Relay = Callable[[Warehouse], Warehouse]
+
 
 @dataclass(frozen=True)
 class Endpoints:
@@ -91,7 +94,7 @@ class Stack(Servers):
     def __exit__(self, *_) -> None:
         self.stop()
 
-    def start(self, relay: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse) -> None:
+    def start(self, relay: Relay = lambda warehouse: warehouse) -> None:
         """Starts the servers; they answer when this returns. `relay` names the place where the stack is to reach its warehouse, if it is another."""
         database, self.warehouse = postgres.start(self.logs, self.folder / "postgres")
         self._components.append(database)

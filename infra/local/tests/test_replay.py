@@ -48,9 +48,12 @@ def test_mended_records_arrive_and_both_books_balance(quarantined: tuple[World, 
     books = world.ledger(replayed.name)
     assert books.row["replay_of"] == loaded.name
     assert books.rows["read"] == origin.rows["quarantined"]
-    assert books.rows["loaded"] + books.rows["superseded"] == negative
-    assert books.rows["quarantined"] == origin.rows["quarantined"] - negative
-    assert books.quarantined_by_rule == {rule: rows for rule, rows in origin.quarantined_by_rule.items() if rule != "amount.minimum"}
+    mended = books.rows["loaded"] + books.rows["superseded"]
+    assert 0 < mended == origin.rows["quarantined"] - books.rows["quarantined"]
+    # Some break a rule of a later column as well, which nobody had come to.
+    still_bad = Counter(books.quarantined_by_rule) - Counter(origin.quarantined_by_rule)
+    assert "amount.minimum" not in books.quarantined_by_rule
+    assert mended + still_bad.total() == negative
     # The replay's rows are of the same version of the source, and lie where they always lay in it.
     assert books.row["source_version"] == origin.row["source_version"]
     assert books.row["source_modified_at"] == origin.row["source_modified_at"]
