@@ -8,13 +8,13 @@ SEED   ?= 42
 # Sets itself up on first use; everything it installs lies under .local/.
 laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
-export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
+export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace down contract samples bench lint test test-faults clean
+.PHONY: help setup run up start plan replay trace down contract samples bench bench-fold lint test test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT
 
 bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000" FORMS=ndjson TOOLS="crosstally duckdb" THREADS="1 2" REPS=3
 	@exec env PYTHONPATH=infra/local:infra/bench $(PYTHON) -m bench
+
+bench-fold: setup ## The load's transaction in PostgreSQL, beside a bare DELETE and INSERT. STAGED=1000000 TARGET=10000000 REPS=3
+	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fold
 
 lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 	cargo fmt --all --check

@@ -50,7 +50,8 @@ CASES = {
     "says-it-succeeded": Case("glue", [run_ends("SUCCEEDED")], error="LedgerMismatch", words=("no row in crosstally.ledger",)),
     "glue-throttled": Case("glue", [refused("GetJobRun", "ThrottlingException", times=2)], attempt=1),
     "glue-breaks": Case("glue", [refused("GetJobRun", "InternalServiceException", status=500)], attempt=1),
-    "glue-run-gone": Case("glue", [refused("GetJobRun", "EntityNotFoundException")], attempt=2),
+    # It is there after all, and keeps the second attempt out until it has ended.
+    "glue-run-gone": Case("glue", [refused("GetJobRun", "EntityNotFoundException")], attempt=1),
     "start-lost": Case("glue", [fault("StartJobRun", "lose_reply")], attempt=1),
     "start-denied": Case("glue", [refused("StartJobRun", "AccessDeniedException")], error="ConfigInvalid", words=("AccessDeniedException", "role")),
     "list-throttled": Case("glue", [refused("GetJobRuns", "ThrottlingException")], attempt=1),
