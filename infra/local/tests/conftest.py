@@ -171,3 +171,13 @@ class World:
 @pytest.fixture(scope="session")
 def world(session: Session) -> World:
     return World(session)
+
+
+@pytest.fixture(params=["glue", "direct"])
+def anew(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    """An empty warehouse, loaded in either mode."""
+    world.empty_warehouse()
+    world.seed(Inputs())
+    world.configure(LOAD_MODE=request.param)
+    yield world
+    world.seed(Inputs())

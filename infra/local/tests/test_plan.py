@@ -1,24 +1,12 @@
 """A plan does everything a load does, says what that was, and leaves nothing behind."""
 
 import json
-from collections.abc import Iterator
 
-import pytest
 from conftest import World
 from laptop.execution import Execution
-from laptop.inputs import Inputs
 from test_schema_evolution import load, replaced, without
 
 COUNTS = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_superseded", "rows_matched")
-
-
-@pytest.fixture(params=["glue", "direct"])
-def anew(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    world.empty_warehouse()
-    world.seed(Inputs())
-    world.configure(LOAD_MODE=request.param)
-    yield world
-    world.seed(Inputs())
 
 
 def report(ended: Execution) -> dict:

@@ -1,12 +1,9 @@
 """A contract that has changed meets the table of the old one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from conftest import World
 from laptop import seed
-from laptop.inputs import Inputs
 
 CONTRACT = (Path(__file__).resolve().parents[3] / "contract.odcs.yaml").read_text()
 COLUMNS = """SELECT column_name, data_type, character_maximum_length FROM information_schema.columns
@@ -23,16 +20,6 @@ def without(column: str) -> str:
 def replaced(old: str, new: str) -> str:
     assert CONTRACT.count(old) == 1, old
     return CONTRACT.replace(old, new)
-
-
-@pytest.fixture(params=["glue", "direct"])
-def anew(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    """An empty warehouse, loaded in either mode."""
-    world.empty_warehouse()
-    world.seed(Inputs())
-    world.configure(LOAD_MODE=request.param)
-    yield world
-    world.seed(Inputs())
 
 
 def load(world: World, contract: str, **given):
