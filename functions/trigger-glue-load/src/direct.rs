@@ -62,7 +62,7 @@ pub(crate) async fn progress(warehouse: &Warehouse, id: &str) -> Result<Progress
     if let Some(progress) = told(&failure) {
         return Ok(progress);
     }
-    let mut words = format!("{}: {}: {}", failure.status, failure.statement(), failure.error.trim());
+    let mut words = format!("{}: {}: {}", failure.status, failure.statement(), failure.error);
     if failure.statement().starts_with("copy_") {
         if let Some(detail) = warehouse.load_error(failure.pid).await? {
             words = format!("{words}: {detail}");
@@ -86,7 +86,7 @@ fn told(failure: &Failure) -> Option<Progress> {
         });
     }
     if failure.is_conflict() || failure.status == "ABORTED" || error.contains("connection") {
-        return Some(Progress::Interrupted(format!("{}: {}: {}", failure.status, failure.statement(), error.trim())));
+        return Some(Progress::Interrupted(format!("{}: {}: {}", failure.status, failure.statement(), error)));
     }
     None
 }

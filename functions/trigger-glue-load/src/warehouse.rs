@@ -115,7 +115,7 @@ impl Warehouse {
         };
         Ok(StatementState::Failed(Failure {
             status: status.as_str().to_owned(),
-            error: error.or(described.error).unwrap_or_else(|| "no reason given".to_owned()),
+            error: error.or(described.error).map_or_else(|| "no reason given".to_owned(), |error| one_line(&error)),
             sql: sql.unwrap_or_default(),
             pid: described.redshift_pid,
         }))
@@ -230,6 +230,11 @@ impl Failure {
         let label = self.sql.trim_start().strip_prefix("/* crosstally ");
         label.and_then(|rest| rest.split_once(" of ")).map_or("", |(name, _)| name)
     }
+}
+
+/// Databases put details on lines of their own; an execution's cause is one sentence.
+fn one_line(error: &str) -> String {
+    error.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn text(field: Field) -> Option<String> {
