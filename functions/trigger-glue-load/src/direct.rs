@@ -63,10 +63,10 @@ pub(crate) async fn progress(warehouse: &Warehouse, id: &str) -> Result<Progress
         return Ok(progress);
     }
     let mut words = format!("{}: {}: {}", failure.status, failure.statement(), failure.error);
-    if failure.statement().starts_with("copy_") {
-        if let Some(detail) = warehouse.load_error(failure.pid).await? {
-            words = format!("{words}: {detail}");
-        }
+    if failure.statement().starts_with("copy_")
+        && let Some(detail) = warehouse.load_error(failure.pid).await?
+    {
+        words = format!("{words}: {detail}");
     }
     Ok(Progress::Failed(words))
 }
