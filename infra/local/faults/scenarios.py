@@ -67,7 +67,7 @@ def killed() -> list[Scenario]:
 def conflicts() -> list[Scenario]:
     """A serialization failure at every statement, PostgreSQL's 40001 for Redshift's 1023."""
     points = [("glue", BY_THE_JOB), ("direct", BY_THE_DATA_API)]
-    # A driver's COPY cannot be replaced by another statement.
+    # What carries data with it, a COPY or Spark's INSERT, cannot be replaced by another statement. It fills tables that nobody else knows.
     return [
         Scenario(f"40001 at {name}", mode, _rules(Rule(match, "fail"))) for mode, statements in points for name, match in statements.items() if match != COPY
     ]
