@@ -69,7 +69,10 @@ def conflicts() -> list[Scenario]:
     points = [("glue", BY_THE_JOB), ("direct", BY_THE_DATA_API)]
     # What carries data with it, a COPY or Spark's INSERT, cannot be replaced by another statement. It fills tables that nobody else knows.
     return [
-        Scenario(f"40001 at {name}", mode, _rules(Rule(match, "fail"))) for mode, statements in points for name, match in statements.items() if match != COPY
+        Scenario(f"40001 at {name}", mode, _rules(Rule(match, "fail")))
+        for mode, statements in points
+        for name, match in statements.items()
+        if match not in (COPY, FILL)
     ]
 
 
