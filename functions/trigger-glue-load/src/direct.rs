@@ -85,7 +85,7 @@ fn told(failure: &Failure) -> Option<Progress> {
             Err(_) => Progress::Failed(format!("report_plan: the warehouse's report cannot be read: {report}")),
         });
     }
-    if failure.is_conflict() || failure.status == "ABORTED" || error.contains("connection") {
+    if failure.may_pass() || failure.status == "ABORTED" {
         return Some(Progress::Interrupted(format!("{}: {}: {}", failure.status, failure.statement(), error)));
     }
     None

@@ -160,6 +160,9 @@ async fn verify(deps: &Deps, run_id: RunId, load: Load, manifest: &RunManifest, 
         StatementState::Unfinished => return Ok(unfinished(run_id, load, Status::Verifying, Some(id))),
         // Asked anew, from the load on.
         StatementState::Gone => return Ok(unfinished(run_id, load, Status::Loading, None)),
+        StatementState::Failed(failure) if failure.may_pass() => {
+            return Err(Error::WarehouseUnavailable { source: failure.error.into() });
+        }
         StatementState::Failed(failure) => {
             return Err(Error::LoadFailed(format!(
                 "the ledger cannot be read from the warehouse ({}: {}): see whether its tables are there, then redrive the execution",

@@ -138,7 +138,11 @@ impl Warehouse {
         let mut rows = Vec::new();
         let mut names: Vec<String> = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| self.refused(e))?;
+            let page = page.map_err(|e| match e.code() {
+                // Forgotten since it was found finished; the next check asks anew.
+                Some("ResourceNotFoundException") => Error::WarehouseUnavailable { source: Box::new(e) },
+                _ => self.refused(e),
+            })?;
             if let Some(columns) = page.column_metadata {
                 names = columns.into_iter().map(|c| c.name.unwrap_or_default()).collect();
             }
@@ -154,7 +158,7 @@ impl Warehouse {
         let id = self.submit(sql, parameters).await?;
         match self.wait(&id).await? {
             StatementState::Finished => Ok(id),
-            StatementState::Failed(failure) if failure.is_conflict() => Err(Error::WarehouseUnavailable { source: failure.error.into() }),
+            StatementState::Failed(failure) if failure.may_pass() => Err(Error::WarehouseUnavailable { source: failure.error.into() }),
             StatementState::Failed(failure) => Err(Error::LoadFailed(format!("{what} failed ({}): {}", failure.status, failure.error))),
             StatementState::Unfinished | StatementState::Gone => Err(Error::WarehouseUnavailable {
                 source: format!("{what} has not ended within {} s", (POLLS * POLL_EVERY).as_secs()).into(),
@@ -223,6 +227,11 @@ impl Failure {
             "duplicate key value",
         ];
         SIGNS.iter().any(|sign| self.error.contains(sign))
+    }
+
+    /// Whether the same statement may succeed a moment later: a conflict, or a connection that broke.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_conflict() || self.error.contains("connection")
     }
 
     /// The name of the failing statement, from the label in front of it.
