@@ -12,7 +12,7 @@ from laptop import ledger
 from laptop.execution import Execution
 from laptop.inputs import Inputs
 from laptop.ledger import Ledger
-from test_functions import invoke, read
+from test_functions import read
 
 # So many bytes of a file of 10,000 records that it takes more than ten.
 SPLIT_BYTES = 150_000
@@ -80,9 +80,9 @@ def test_one_failed_split_of_many_fails_the_run(world: World) -> None:
 def test_another_split_size_cuts_the_same_version_anew(world: World) -> None:
     """What the report of a split that ran out of time advises would otherwise have no effect until the blob changes."""
     world.seed(Inputs())
-    whole = invoke(world, "FetchAzureToS3", {"run_id": f"cut-{uuid.uuid4().hex[:8]}"})
+    whole = world.steps.fetch(f"cut-{uuid.uuid4().hex[:8]}")
     world.configure(SPLIT_BYTES=str(SPLIT_BYTES))
-    cut = invoke(world, "FetchAzureToS3", {"run_id": f"cut-{uuid.uuid4().hex[:8]}"})
+    cut = world.steps.fetch(f"cut-{uuid.uuid4().hex[:8]}")
     assert whole["splits"] == 1 and cut["splits"] >= AT_LEAST
     manifests = [read(world, answer["raw_manifest"]) for answer in (whole, cut)]
     for same in ("version", "raw_key", "sha256", "bytes", "records"):
