@@ -66,7 +66,9 @@ lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
 
 test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
 	cargo test --workspace --locked
-	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests infra/local/faults/tests
+	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
+	@# By themselves: their JVM is another than the Spark of the Glue script's tests, and one process has one of them.
+	@$(tools) pytest -q infra/local/faults/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
 	@$(tools) pytest -q --timeout 600 -o timeout_func_only=true infra/local/tests
 
