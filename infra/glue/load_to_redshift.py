@@ -322,6 +322,9 @@ def failure_of(name: str, error: Py4JError | PySparkException) -> Exception:
     if verdict := re.search(r"(AlreadyLoaded|LedgerMismatch|Planned): (.+)", text):
         kind = {"AlreadyLoaded": AlreadyLoaded, "LedgerMismatch": LedgerMismatch, "Planned": Planned}[verdict[1]]
         return kind(verdict[2].strip().removesuffix('"'))
+    # Redshift may name no more than the text's first character.
+    if "Invalid digit" in text and name in ("refuse_second_load", "check_law"):
+        return AlreadyLoaded("the run stands in the ledger") if name == "refuse_second_load" else LedgerMismatch(f"the law does not hold: {text.strip()}")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
     # Redshift puts the telling part into its details; those of Postgres quote rows and stay out.
     context = [line.removeprefix("context:").strip() for line in lines if line.startswith("context:")]

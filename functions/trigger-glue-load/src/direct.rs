@@ -74,8 +74,13 @@ pub(crate) async fn progress(warehouse: &Warehouse, id: &str) -> Result<Progress
 /// What a failed batch was told by its own statements, or by what stood in its way.
 fn told(failure: &Failure) -> Option<Progress> {
     let error = &failure.error;
-    if error.contains("AlreadyLoaded:") {
+    // Redshift may name no more of a text that is no number than its first character.
+    let is_refused_by = |statement: &str| failure.statement() == statement && error.contains("Invalid digit");
+    if error.contains("AlreadyLoaded:") || is_refused_by("refuse_second_load") {
         return Some(Progress::Ended);
+    }
+    if is_refused_by("check_law") {
+        return Some(Progress::Failed(format!("LedgerMismatch: the law does not hold: {error}")));
     }
     if let Some((_, report)) = error.split_once(PLANNED) {
         // The database quotes the text.
@@ -114,6 +119,13 @@ mod tests {
         check("FAILED", &format!("ERROR: invalid input syntax for type integer: \"Planned: {report}\""), "planned");
         check("FAILED", "ERROR: invalid input syntax for type integer: \"Planned: {\"rows_ins", "failed");
         check("FAILED", "ERROR: 1023 DETAIL: Serializable isolation violation on table", "interrupted");
+        let of = |statement: &str| {
+            let sql = format!("/* crosstally {statement} of run-1 */ SELECT 1");
+            told(&Failure { sql, error: "ERROR: Invalid digit, Value 'L', Pos 0, Type: Integer".into(), ..Failure::default() })
+        };
+        assert_eq!(of("refuse_second_load"), Some(Progress::Ended));
+        assert!(matches!(of("check_law"), Some(Progress::Failed(words)) if words.starts_with("LedgerMismatch:")));
+        assert_eq!(of("fold"), None);
         check("ABORTED", "Query cancelled on user's request", "interrupted");
         check("FAILED", "ERROR: value too long for type character varying(3)", "none");
     }

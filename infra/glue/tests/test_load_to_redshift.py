@@ -138,6 +138,16 @@ def test_what_is_done_already_is_left_out(house: House) -> None:
     assert house.rows("SELECT COUNT(*), COUNT(note) FROM analytics.orders") == [(4, 0)]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("check_law", LedgerMismatch), ("fold", LoadFailed)])
+def test_a_failed_law_is_known_by_its_statement_too(house: House, name: str, kind: type) -> None:
+    """Redshift's words for a text that is no number, which may leave the text out."""
+    words = "DO $$BEGIN RAISE EXCEPTION 'Invalid digit, Value ''L'', Pos 0, Type: Integer'; END$$"
+    with pytest.raises(LoadFailed) as failed:
+        main(house.seal(stage(house), prepare=PREPARE, transaction=[FOLD, (name, words)], cleanup=CLEANUP))
+    assert type(failed.value) is kind
+    assert house.rows("SELECT COUNT(*) FROM analytics.orders") == [(0,)]
+
+
 def test_a_lost_connection_is_no_verdict(house: House) -> None:
     lose = ("fold", "SELECT pg_terminate_backend(pg_backend_pid())")
     arguments = house.seal(stage(house), prepare=PREPARE, transaction=[FOLD, lose, book(house)], cleanup=CLEANUP)
