@@ -82,7 +82,8 @@ def test_a_row_lost_on_the_way_to_the_warehouse_stops_the_load(world: World) -> 
     world.seed(Inputs())
     key = "runs/{}/clean/part-00000.parquet"
     world.put_object(key.format(run_id), body(world, key.format(fewer)))
-    before = world.tables()
+    # A warehouse without a ledger gets an empty one before the load's transaction begins.
+    before = world.tables() or [("crosstally", "ledger", 0, None)]
 
     world.steps.start(run_id)
     with pytest.raises(StepFailed) as failed:
