@@ -30,6 +30,11 @@ impl Bucket {
         Self { client, name }
     }
 
+    /// Another bucket of the same Region.
+    pub fn sibling(&self, name: &str) -> Self {
+        Self { client: self.client.clone(), name: name.to_owned() }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

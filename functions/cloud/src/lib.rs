@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod contract;
 pub mod env;
 pub mod error;
+pub mod metrics;
 pub mod pipe;
 pub mod secrets;
 pub mod telemetry;

@@ -1,7 +1,10 @@
 //! Pins what the run works on: the contract in force, the customers, one version of the transactions.
 
+use std::time::Instant;
+
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
+use cloud::metrics::{Metric, Metrics};
 use pipeline::manifest::{CONTRACT_OVERRIDE_KEY, ContractRef, CustomersRef, Inputs, RawManifest, RunId, RunInput, hex, raw_prefix};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,13 +22,17 @@ const SHIPPED_CONTRACT: &[u8] = include_bytes!("../../../contract.odcs.yaml");
 pub(crate) struct Deps {
     config: Config,
     bucket: Bucket,
+    customers: Bucket,
+    metrics: Metrics,
     secrets: aws_sdk_secretsmanager::Client,
 }
 
 impl Deps {
     pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
-        Self { config, bucket, secrets: aws_sdk_secretsmanager::Client::new(aws) }
+        let customers = bucket.sibling(&config.customers_bucket);
+        let metrics = Metrics::new(config.pipeline_name.clone());
+        Self { config, bucket, customers, metrics, secrets: aws_sdk_secretsmanager::Client::new(aws) }
     }
 }
 
@@ -57,7 +64,11 @@ pub(crate) struct Response {
 
 pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
     let span = info_span!("fetch", run_id = %request.run_id);
-    fetch(deps, request).instrument(span).await
+    let started = Instant::now();
+    let response = fetch(deps, request).instrument(span).await?;
+    let seconds = Metric::Seconds("Seconds", started.elapsed().as_secs_f64());
+    deps.metrics.report(response.run_id.as_str(), Some(("State", "FetchTransactions")), &[seconds]);
+    Ok(response)
 }
 
 async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
@@ -76,7 +87,7 @@ async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
     let customers = pin_customers(deps).await?;
     let (raw_manifest, raw) = match &input.replay {
         Some(of) => replay::take_up(&deps.bucket, &run_id, of, deps.config.split_bytes).await?,
-        None => fetch_transactions(deps).await?,
+        None => fetch_transactions(deps, &run_id).await?,
     };
     deps.bucket.put_json(&run_id.splits_key(), &split_items(&run_id, raw.splits.len())).await?;
     let inputs = Inputs { run_id: run_id.clone(), input, started_at, contract, customers, raw_manifest };
@@ -115,10 +126,11 @@ async fn pin_contract(deps: &Deps, run_id: &RunId) -> Result<ContractRef, Error>
 
 async fn pin_customers(deps: &Deps) -> Result<CustomersRef, Error> {
     let key = deps.config.customers_key.clone();
-    let uri = deps.bucket.uri(&key);
-    let Some(head) = deps.bucket.head(&key).await? else {
+    let bucket = &deps.customers;
+    let uri = bucket.uri(&key);
+    let Some(head) = bucket.head(&key).await? else {
         return Err(Error::SourceMissing(format!(
-            "{uri} does not exist: upload the customers there, or correct the parameter CustomersKey"
+            "{uri} does not exist: upload the customers there, or correct the parameters CustomersBucketName and CustomersKey"
         )));
     };
     let bytes = head.content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
@@ -127,11 +139,11 @@ async fn pin_customers(deps: &Deps) -> Result<CustomersRef, Error> {
     }
     // A bucket without versioning answers the word null.
     let version_id = head.version_id.filter(|id| id != "null");
-    Ok(CustomersRef { uri, key, etag: head.e_tag.unwrap_or_default(), version_id, bytes })
+    Ok(CustomersRef { uri, bucket: bucket.name().to_owned(), key, etag: head.e_tag.unwrap_or_default(), version_id, bytes })
 }
 
 /// The transactions' bytes in S3, copied unless this version is there already.
-async fn fetch_transactions(deps: &Deps) -> Result<(String, RawManifest), Error> {
+async fn fetch_transactions(deps: &Deps, run_id: &RunId) -> Result<(String, RawManifest), Error> {
     let config = &deps.config;
     let secret = cloud::secrets::text(&deps.secrets, &config.azure_secret_id).await?;
     let blob = Blob::open(&config.azure_secret_id, &secret, &config.azure_container, &config.azure_blob)?;
@@ -150,6 +162,7 @@ async fn fetch_transactions(deps: &Deps) -> Result<(String, RawManifest), Error>
     let file_name = config.azure_blob.rsplit('/').next().unwrap_or("transactions.json");
     let raw = copy(&blob, &version, &name, &deps.bucket, format!("{prefix}{file_name}"), config.split_bytes).await?;
     deps.bucket.put_json(&manifest_key, &raw).await?;
+    deps.metrics.report(run_id.as_str(), None, &[Metric::Bytes("BytesFetched", raw.bytes)]);
     info!(version = name, bytes = raw.bytes, records = raw.records, splits = raw.splits.len(), "transactions copied");
     Ok((manifest_key, raw))
 }

@@ -1,7 +1,10 @@
 //! What the state machine asks of this function: to clean one split, or to fail as a split of the run failed.
 
+use std::time::Instant;
+
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
+use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
 use pipeline::manifest::{Failure, RunId};
 use pipeline::mask::Masker;
@@ -15,13 +18,15 @@ use crate::split;
 pub(crate) struct Deps {
     pub(crate) bucket: Bucket,
     config: Config,
+    metrics: Metrics,
     secrets: aws_sdk_secretsmanager::Client,
 }
 
 impl Deps {
     pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
-        Self { bucket, config, secrets: aws_sdk_secretsmanager::Client::new(aws) }
+        let metrics = Metrics::new(config.pipeline_name.clone());
+        Self { bucket, config, metrics, secrets: aws_sdk_secretsmanager::Client::new(aws) }
     }
 
     /// What makes restricted values unreadable, with its salt if the contract's masks want one.
@@ -68,8 +73,13 @@ pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Er
 
 async fn clean_or_leave_failure(deps: &Deps, run_id: RunId, number: u32) -> Result<Response, Error> {
     let key = run_id.part_key(number);
+    let started = Instant::now();
     match split::clean(deps, &run_id, number).await {
-        Ok(()) => Ok(Response { run_id, split: Some(number), part: Some(key) }),
+        Ok(()) => {
+            let seconds = Metric::Seconds("Seconds", started.elapsed().as_secs_f64());
+            deps.metrics.report(run_id.as_str(), Some(("State", "CleanSplit")), &[seconds]);
+            Ok(Response { run_id, split: Some(number), part: Some(key) })
+        }
         Err(error) => {
             let failure = Failure {
                 split: number,

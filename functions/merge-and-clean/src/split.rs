@@ -89,9 +89,10 @@ impl<'s> Streams<'s> {
             Ok(ledger)
         });
         let upload = |key| Upload::new(self.bucket, key);
+        let customers = self.bucket.sibling(&self.inputs.customers.bucket);
         let (merged, (), (), clean, quarantine) = tokio::join!(
             merging,
-            customers_feed.object(self.bucket, &self.inputs.customers.key, None, pin(&self.inputs.customers)),
+            customers_feed.object(&customers, &self.inputs.customers.key, None, pin(&self.inputs.customers)),
             transactions_feed.object(self.bucket, &self.raw.raw_key, Some((self.range.start, self.range.end)), Pin::default()),
             clean_drain.into_upload(upload(self.run_id.clean_key(self.split))),
             quarantine_drain.into_upload(upload(self.run_id.quarantine_key(self.split))),

@@ -79,7 +79,8 @@ fn load(plan: &Plan, run: &Run) -> Result<sql::LoadSql, sql::InvalidName> {
         splits: Vec::new(),
         replay: None,
     };
-    let customers = CustomersRef { uri: String::new(), key: String::new(), etag: String::new(), version_id: None, bytes: 0 };
+    let customers =
+        CustomersRef { uri: String::new(), bucket: String::new(), key: String::new(), etag: String::new(), version_id: None, bytes: 0 };
     let load = LoadRun {
         plan,
         run_id: &run.run_id,

@@ -236,6 +236,7 @@ pub struct ContractRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomersRef {
     pub uri: String,
+    pub bucket: String,
     pub key: String,
     pub etag: String,
     /// Where the bucket keeps versions.

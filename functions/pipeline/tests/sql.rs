@@ -54,6 +54,7 @@ fn render(dialect: Dialect, case: &Case) -> Result<LoadSql, InvalidName> {
     };
     let customers = CustomersRef {
         uri: "s3://bucket/landing/customers/customers.csv".into(),
+        bucket: "bucket".into(),
         key: "k".into(),
         etag: "\"e\"".into(),
         version_id: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
 use pipeline::manifest::RunManifest;
 use pipeline::sql;
@@ -94,6 +95,46 @@ pub(crate) fn balance(plan: &Plan, manifest: &RunManifest, row: &Row) -> Result<
         load_seconds: row.get("load_seconds").cloned().unwrap_or_default(),
         run_seconds: row.get("run_seconds").cloned().unwrap_or_default(),
     })
+}
+
+/// Most rules that are reported each by itself: every one is a metric, and metrics are paid for.
+const RULES_REPORTED: usize = 20;
+
+impl Balance {
+    /// The run's rows by their fate, its quarantine by rule, and its seconds, as metrics.
+    pub(crate) fn report(&self, metrics: &Metrics, manifest: &RunManifest) {
+        let run_id = manifest.run_id.as_str();
+        let mut figures = vec![
+            Metric::Count("RowsRead", self.rows_read),
+            Metric::Count("RowsInserted", self.rows_inserted),
+            Metric::Count("RowsUpdated", self.rows_updated),
+            Metric::Count("RowsUnchanged", self.rows_unchanged),
+            Metric::Count("RowsSuperseded", self.rows_superseded),
+            Metric::Count("RowsQuarantined", self.rows_quarantined),
+            Metric::Plain("QuarantineRatio", ratio(self.rows_quarantined, self.rows_read)),
+        ];
+        figures.extend(self.run_seconds.parse().ok().map(|seconds| Metric::Seconds("RunSeconds", seconds)));
+        figures.extend(self.load_seconds.parse().ok().map(|seconds| Metric::Seconds("LoadSeconds", seconds)));
+        metrics.report(run_id, None, &figures);
+        for (rule, rows) in by_rule(&manifest.ledger.transactions.quarantined_by_rule) {
+            metrics.report(run_id, Some(("Rule", rule)), &[Metric::Count("RowsQuarantined", rows)]);
+        }
+    }
+}
+
+/// The rules with most rows, and all others as one.
+fn by_rule(counts: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let mut rules: Vec<(&str, u64)> = counts.iter().map(|(rule, &rows)| (rule.as_str(), rows)).collect();
+    rules.sort_by_key(|&(_, rows)| std::cmp::Reverse(rows));
+    let others: u64 = rules.iter().skip(RULES_REPORTED).map(|(_, rows)| rows).sum();
+    rules.truncate(RULES_REPORTED);
+    rules.extend((others > 0).then_some(("others", others)));
+    rules
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for an alarm")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Whether two decimal texts are one number; a sum over no rows is 0 without its scale.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) data_bucket: String,
+    /// Names this deployment in its metrics.
+    pub(crate) pipeline_name: String,
     pub(crate) load_mode: LoadMode,
     pub(crate) glue_job_name: String,
     /// Redshift Serverless workgroup.
@@ -38,6 +40,7 @@ impl Config {
         };
         Ok(Self {
             data_bucket: env::required("DATA_BUCKET")?,
+            pipeline_name: env::required("PIPELINE_NAME")?,
             load_mode,
             glue_job_name: env::required("GLUE_JOB_NAME")?,
             workgroup: env::required("WAREHOUSE_WORKGROUP")?,

@@ -82,16 +82,24 @@ async fn find(client: &Client, job: &str, arguments: &JobArguments<'_>) -> Resul
     Ok(found.job_runs.unwrap_or_default().into_iter().find(is_ours).and_then(|run| run.id))
 }
 
-pub(crate) async fn state(client: &Client, job: &str, job_run_id: &str) -> Result<JobState, Error> {
+/// Where a job run stands, and the DPU-seconds it has used when it has ended.
+pub(crate) async fn state(client: &Client, job: &str, job_run_id: &str) -> Result<(JobState, Option<f64>), Error> {
     let found = match client.get_job_run().job_name(job).run_id(job_run_id).send().await {
         Ok(found) => found.job_run,
         Err(e) if e.code() == Some("EntityNotFoundException") => None,
         Err(e) => return Err(refused(job, e)),
     };
     let Some(run) = found else {
-        return Ok(JobState::Interrupted(format!("Glue knows its run {job_run_id} no more")));
+        return Ok((JobState::Interrupted(format!("Glue knows its run {job_run_id} no more")), None));
     };
-    Ok(judge(run.job_run_state.as_ref(), run.error_message.as_deref().unwrap_or("Glue gave no reason")))
+    let state = judge(run.job_run_state.as_ref(), run.error_message.as_deref().unwrap_or("Glue gave no reason"));
+    let used = if state == JobState::Unfinished { None } else { dpu_seconds(&run) };
+    Ok((state, used))
+}
+
+/// What a job run is billed by, before rounding. Glue says it of FLEX and scaled runs; of others it says the time and the capacity.
+fn dpu_seconds(run: &JobRun) -> Option<f64> {
+    run.dpu_seconds.or_else(|| Some(f64::from(run.execution_time) * run.max_capacity?))
 }
 
 fn judge(state: Option<&JobRunState>, message: &str) -> JobState {
@@ -127,6 +135,14 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_job_run_has_used_is_said_or_computed() {
+        let run = JobRun::builder().execution_time(70);
+        assert_eq!(dpu_seconds(&run.clone().max_capacity(2.0).build()), Some(140.0));
+        assert_eq!(dpu_seconds(&run.clone().max_capacity(2.0).dpu_seconds(99.5).build()), Some(99.5));
+        assert_eq!(dpu_seconds(&run.build()), None);
+    }
 
     #[test]
     fn every_state_of_a_job_run_is_known() {

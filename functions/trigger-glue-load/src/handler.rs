@@ -1,7 +1,10 @@
 //! `start` seals the run and starts the load; `check` ends it only when the warehouse says that it balances.
 
+use std::time::{Instant, SystemTime};
+
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
+use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
 use pipeline::manifest::{Inputs, RunId, RunManifest};
 use pipeline::sql::{self, Evolution};
@@ -17,6 +20,7 @@ use crate::warehouse::{StatementState, Warehouse};
 
 pub(crate) struct Deps {
     config: Config,
+    metrics: Metrics,
     bucket: Bucket,
     glue: aws_sdk_glue::Client,
     warehouse: Warehouse,
@@ -26,11 +30,12 @@ impl Deps {
     pub(crate) fn new(config: Config, aws: &SdkConfig) -> Self {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
         let warehouse = Warehouse::new(aws_sdk_redshiftdata::Client::new(aws), &config);
-        Self { config, bucket, glue: aws_sdk_glue::Client::new(aws), warehouse }
+        let metrics = Metrics::new(config.pipeline_name.clone());
+        Self { config, metrics, bucket, glue: aws_sdk_glue::Client::new(aws), warehouse }
     }
 
     fn loader(&self) -> Loader<'_> {
-        Loader { bucket: &self.bucket, config: &self.config, glue: &self.glue, warehouse: &self.warehouse }
+        Loader { bucket: &self.bucket, config: &self.config, metrics: &self.metrics, glue: &self.glue, warehouse: &self.warehouse }
     }
 }
 
@@ -102,7 +107,10 @@ async fn start(deps: &Deps, run_id: RunId, redrives: u32) -> Result<Response, Er
         info!(id = load.id, "the load is started already");
         return Ok(unfinished(run_id, load.clone(), Status::Loading, None));
     }
+    let started = Instant::now();
     let load = start_attempt(deps, &run_id, last.as_ref(), redrives).await?;
+    let seconds = Metric::Seconds("Seconds", started.elapsed().as_secs_f64());
+    deps.metrics.report(run_id.as_str(), Some(("State", "StartLoad")), &[seconds]);
     Ok(unfinished(run_id, load, Status::Loading, None))
 }
 
@@ -172,9 +180,22 @@ async fn verify(deps: &Deps, run_id: RunId, load: Load, manifest: &RunManifest, 
         StatementState::Finished => deps.warehouse.rows(&id).await?,
     };
     let balance = balance::balance(&plan, manifest, &rows.into_iter().next().unwrap_or_default())?;
+    balance.report(&deps.metrics, manifest);
+    report_waiting(deps, &run_id).await?;
     info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
     let ended = unfinished(run_id, load, Status::Balanced, Some(id));
     Ok(Response { finished: true, ledger: Some(balance), ..ended })
+}
+
+/// The time between the load's start and now, as the metric of the state that waits for it.
+async fn report_waiting(deps: &Deps, run_id: &RunId) -> Result<(), Error> {
+    let written = deps.bucket.head(&run_id.load_key()).await?.and_then(|head| head.last_modified);
+    let waited =
+        written.and_then(|written| SystemTime::try_from(written).ok()).and_then(|since| SystemTime::now().duration_since(since).ok());
+    if let Some(waited) = waited {
+        deps.metrics.report(run_id.as_str(), Some(("State", "WaitForLoad")), &[Metric::Seconds("Seconds", waited.as_secs_f64())]);
+    }
+    Ok(())
 }
 
 fn planned(run_id: RunId, load: Load, manifest: RunManifest, counts: PlannedCounts) -> Response {

@@ -1,6 +1,7 @@
 //! A load: started once an attempt, by the Glue job or by the Data API, and followed to its end.
 
 use cloud::bucket::Bucket;
+use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
 use pipeline::manifest::{RunId, RunManifest};
 use pipeline::sql::Evolution;
@@ -60,6 +61,7 @@ pub(crate) struct PlannedCounts {
 pub(crate) struct Loader<'l> {
     pub(crate) bucket: &'l Bucket,
     pub(crate) config: &'l Config,
+    pub(crate) metrics: &'l Metrics,
     pub(crate) glue: &'l aws_sdk_glue::Client,
     pub(crate) warehouse: &'l Warehouse,
 }
@@ -98,13 +100,7 @@ impl Loader<'_> {
     pub(crate) async fn progress(&self, run_id: &RunId, load: &Load, is_plan: bool) -> Result<Progress, Error> {
         let progress = match load.mode {
             LoadMode::Direct => direct::progress(self.warehouse, &load.id).await?,
-            LoadMode::Glue => match glue::state(self.glue, &self.config.glue_job_name, &load.id).await? {
-                JobState::Unfinished => Progress::Unfinished,
-                JobState::Succeeded if is_plan => Progress::Planned(self.bucket.get_json(&run_id.plan_key()).await?),
-                JobState::Succeeded => Progress::Ended,
-                JobState::Interrupted(words) => Progress::Interrupted(words),
-                JobState::Failed(words) => Progress::Failed(words),
-            },
+            LoadMode::Glue => self.progress_of_job(run_id, load, is_plan).await?,
         };
         if let Progress::Interrupted(words) = &progress {
             warn!(attempt = load.attempt, "the load was interrupted: {words}");
@@ -115,6 +111,20 @@ impl Loader<'_> {
             }
         }
         Ok(progress)
+    }
+
+    async fn progress_of_job(&self, run_id: &RunId, load: &Load, is_plan: bool) -> Result<Progress, Error> {
+        let (state, used) = glue::state(self.glue, &self.config.glue_job_name, &load.id).await?;
+        if let Some(dpu_seconds) = used {
+            self.metrics.report(run_id.as_str(), None, &[Metric::Plain("GlueDpuSeconds", dpu_seconds)]);
+        }
+        Ok(match state {
+            JobState::Unfinished => Progress::Unfinished,
+            JobState::Succeeded if is_plan => Progress::Planned(self.bucket.get_json(&run_id.plan_key()).await?),
+            JobState::Succeeded => Progress::Ended,
+            JobState::Interrupted(words) => Progress::Interrupted(words),
+            JobState::Failed(words) => Progress::Failed(words),
+        })
     }
 }
 

@@ -137,7 +137,8 @@ fn merge_splits(store: &Store, name: &str, raw: &RawManifest, raw_manifest: &str
     let plan = Plan::compile(CONTRACT).unwrap();
     store.put(&run_id.contract_key(), CONTRACT);
     let contract = ContractRef { key: run_id.contract_key(), sha256: plan.sha256.clone(), version: plan.version.clone() };
-    let customers = CustomersRef { uri: String::new(), key: "c".into(), etag: String::new(), version_id: None, bytes: 1 };
+    let customers =
+        CustomersRef { uri: String::new(), bucket: "bucket".into(), key: "c".into(), etag: String::new(), version_id: None, bytes: 1 };
     let inputs = Inputs {
         run_id: run_id.clone(),
         input: RunInput::default(),

@@ -33,7 +33,14 @@ fn manifest() -> RunManifest {
             splits: vec![],
             replay: None,
         },
-        customers: CustomersRef { uri: "s3://b/c".into(), key: "c".into(), etag: "e".into(), version_id: None, bytes: 1 },
+        customers: CustomersRef {
+            uri: "s3://b/c".into(),
+            bucket: "b".into(),
+            key: "c".into(),
+            etag: "e".into(),
+            version_id: None,
+            bytes: 1,
+        },
         parts: vec![],
         ledger: Ledger { transactions: rows, customers, customers_superseded: 0, sums: sums.into(), ..Ledger::default() },
         load: Load { staging: vec![], ddl: vec![], dialects: Dialects { postgres: LoadSql::default(), redshift: LoadSql::default() } },
@@ -102,4 +109,19 @@ fn a_later_run_may_have_taken_rows_over() {
 #[test]
 fn a_run_that_is_not_in_the_ledger_is_not_loaded() {
     assert!(matches!(balance(&plan(), &manifest(), &Row::new()), Err(Error::LedgerMismatch(m)) if m.contains("not loaded")));
+}
+
+#[test]
+fn the_rules_with_most_rows_are_reported_and_the_rest_as_one() {
+    let check = |counts: &[(&str, u64)], expected: &[(&str, u64)]| {
+        let counts = counts.iter().map(|&(rule, rows)| (rule.to_owned(), rows)).collect();
+        assert_eq!(by_rule(&counts), expected);
+    };
+    check(&[], &[]);
+    check(&[("a.type", 1), ("b.type", 9)], &[("b.type", 9), ("a.type", 1)]);
+    let names: Vec<String> = (0..30).map(|n| format!("c{n:02}.type")).collect();
+    let many: Vec<(&str, u64)> = names.iter().map(String::as_str).zip(1..).collect();
+    let mut expected: Vec<_> = many.iter().rev().copied().take(20).collect();
+    expected.push(("others", (1..=10).sum()));
+    check(&many, &expected);
 }
