@@ -68,7 +68,7 @@ class Arena:
         self.calm()
         with self.stack.warehouse.connect() as database:
             database.execute("DROP SCHEMA IF EXISTS analytics, crosstally CASCADE")
-        seed.customers(self.stack, self.session.deployment.bucket, sources.CUSTOMERS)
+        seed.customers(self.stack, sources.CUSTOMERS)
         self.stack.client("s3").delete_object(Bucket=self.session.deployment.bucket, Key=seed.CONTRACT_KEY)
         self.committed = {}
 

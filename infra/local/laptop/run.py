@@ -43,7 +43,7 @@ def put_in_place(session: Session, files: dict[str, Path]) -> None:
                 case "transactions":
                     seed.transactions(session.stack, path)
                 case "customers":
-                    seed.customers(session.stack, session.deployment.bucket, path)
+                    seed.customers(session.stack, path)
                 case "contract":
                     seed.contract(session.stack, session.deployment.bucket, path)
 

@@ -1,4 +1,4 @@
-"""What a real account would hold before the first run: two secrets, the blob in Azure, the customers in S3, perhaps a contract."""
+"""What a real account would hold before the first run: two secrets, a key, the blob in Azure, the customers in a bucket, perhaps a contract."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ WAREHOUSE_SECRET = "crosstally-local/warehouse"
 
 CONTAINER = "transactions"
 BLOB = "transactions.json"
+CUSTOMERS_BUCKET = "crosstally-local-customers"
 CUSTOMERS_KEY = "landing/customers/customers.csv"
 CONTRACT_KEY = "config/contract.odcs.yaml"
 
@@ -37,6 +38,15 @@ def secrets(stack: Servers) -> Secrets:
         azure=client.create_secret(Name=AZURE_SECRET, SecretString=connection_string(stack))["ARN"],
         warehouse=client.create_secret(Name=WAREHOUSE_SECRET, SecretString=login)["ARN"],
     )
+
+
+def own(stack: Servers) -> dict[str, str]:
+    """What else the account has already, as parameters of the template: the pipeline is deployed into it, and makes none of its own."""
+    s3 = stack.client("s3")
+    s3.create_bucket(Bucket=CUSTOMERS_BUCKET)
+    s3.put_bucket_versioning(Bucket=CUSTOMERS_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    key = stack.client("kms").create_key(Description="everything that Crosstally stores")["KeyMetadata"]["Arn"]
+    return {"CustomersBucketName": CUSTOMERS_BUCKET, "KmsKeyArn": key}
 
 
 def connection_string(stack: Servers, key: str = _AZURE_KEY) -> str:
@@ -60,8 +70,8 @@ def transactions(stack: Servers, path: Path) -> None:
         container.upload_blob(BLOB, file, overwrite=True, content_settings=settings)
 
 
-def customers(stack: Servers, bucket: str, path: Path) -> None:
-    stack.client("s3").upload_file(str(path), bucket, CUSTOMERS_KEY)
+def customers(stack: Servers, path: Path) -> None:
+    stack.client("s3").upload_file(str(path), CUSTOMERS_BUCKET, CUSTOMERS_KEY)
 
 
 def contract(stack: Servers, bucket: str, path: Path | None) -> None:

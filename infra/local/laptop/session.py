@@ -32,6 +32,6 @@ def ready(command: str, inputs: Inputs, relay: Relay = lambda warehouse: warehou
         with step("sam deploy --config-env local"):
             deployment = deploy.deploy(stack, built, secrets)
         with step("put the customers in place"):
-            seed.customers(stack, deployment.bucket, inputs.customers)
+            seed.customers(stack, inputs.customers)
             seed.contract(stack, deployment.bucket, inputs.contract)
         yield Session(stack, deployment, secrets)

@@ -113,7 +113,7 @@ class World:
         self.configure()
         self.put_secret(seed.connection_string(self.stack))
         seed.transactions(self.stack, inputs.transactions)
-        seed.customers(self.stack, bucket, inputs.customers)
+        seed.customers(self.stack, inputs.customers)
         self.stack.client("s3").delete_object(Bucket=bucket, Key=seed.CONTRACT_KEY)
         seed.contract(self.stack, bucket, inputs.contract)
 

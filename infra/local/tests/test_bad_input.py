@@ -38,11 +38,11 @@ def delete_blob(world: World) -> None:
 
 
 def delete_customers(world: World) -> None:
-    world.stack.client("s3").delete_object(Bucket=world.session.deployment.bucket, Key=seed.CUSTOMERS_KEY)
+    world.stack.client("s3").delete_object(Bucket=seed.CUSTOMERS_BUCKET, Key=seed.CUSTOMERS_KEY)
 
 
 def customers(content: bytes) -> Callable[[World], None]:
-    return lambda world: world.put_object(seed.CUSTOMERS_KEY, content)
+    return lambda world: world.stack.client("s3").put_object(Bucket=seed.CUSTOMERS_BUCKET, Key=seed.CUSTOMERS_KEY, Body=content)
 
 
 def blob(content: bytes) -> Callable[[World], None]:

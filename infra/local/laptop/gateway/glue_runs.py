@@ -23,6 +23,7 @@ log = logging.getLogger("glue_runs")
 _LIVE = {"WAITING", "STARTING", "RUNNING", "STOPPING"}
 _DEFAULT_TIMEOUT_MINUTES = 480  # Glue 5
 _STOP_SECONDS = 10.0
+_DPU = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}  # of one worker
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Run:
         for key in ("GlueVersion", "WorkerType", "NumberOfWorkers", "MaxCapacity", "ExecutionClass", "MaintenanceWindow"):
             if self.job.get(key):
                 answer[key] = self.job[key]
+        # Glue tells the capacity of every run, also where the job states workers.
+        answer.setdefault("MaxCapacity", float(self.job.get("NumberOfWorkers") or 2) * _DPU.get(self.job.get("WorkerType"), 1))
         return answer | ({"CompletedOn": self.completed} if self.completed else {}) | ({"ErrorMessage": self.error} if self.error else {})
 
 
