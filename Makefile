@@ -8,13 +8,16 @@ SEED   ?= 42
 # Sets itself up on first use; everything it installs lies under .local/.
 laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
+# In the environment of the lint tools, whose pins differ from the stack's.
+gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
+machine := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace down contract samples bench bench-fold lint test test-faults clean
+.PHONY: help setup run up start plan replay trace down contract samples bench bench-fold lint advisories test test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,18 +58,23 @@ bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000
 bench-fold: setup ## The load's transaction in PostgreSQL, beside a bare DELETE and INSERT. STAGED=1000000 TARGET=10000000 REPS=3
 	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fold
 
-lint: setup ## rustfmt, clippy, sam validate, cfn-lint, asl-validator, ruff
+lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of infra/gates: templates, policies, state machine, crates, Python
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@$(tools) sam validate --lint --region us-east-1
-	@$(tools) cfn-lint
-	@$(tools) asl-validator --json-path statemachine.asl.json
 	@$(tools) ruff check infra samples
 	@$(tools) ruff format --check infra samples
+	@$(tools) sam validate --lint --region us-east-1
+	@$(gates) gates
+	@# In the default folder, from cargo's own: what `make test` builds is then built. --cached would hash the whole checkout, target/ included.
+	@$(tools) sam build --config-env local --parameter-overrides Architecture=$(machine)
+
+advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
+	@$(tools) cargo-deny --locked check advisories
 
 test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
 	cargo test --workspace --locked
 	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
+	@$(gates) pytest -q infra/gates/tests
 	@# By themselves: their JVM is another than the Spark of the Glue script's tests, and one process has one of them.
 	@$(tools) pytest -q infra/local/faults/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.

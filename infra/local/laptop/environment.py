@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from laptop.paths import CACHE, DATACONTRACT_VENV, HOME, NPM, SAM_VENV, VENV
+from laptop.paths import CACHE, DATACONTRACT_VENV, HOME, LINT_NPM, LINT_VENV, NPM, SAM_VENV, VENV
 from laptop.setup import machine
 
 REGION = "us-east-1"
@@ -13,8 +13,8 @@ ACCOUNT = "000000000000"
 def of_tools() -> dict[str, str]:
     tools = machine.recall()
     home = Path.home()
-    folders = [venv / "bin" for venv in (VENV, SAM_VENV, DATACONTRACT_VENV)]
-    folders += [NPM / "node_modules" / ".bin", Path(tools["node"]).parent, Path(tools["java"]) / "bin"]
+    folders = [venv / "bin" for venv in (VENV, SAM_VENV, DATACONTRACT_VENV, LINT_VENV)]
+    folders += [*(npm / "node_modules" / ".bin" for npm in (NPM, LINT_NPM)), Path(tools["node"]).parent, Path(tools["java"]) / "bin"]
     HOME.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,

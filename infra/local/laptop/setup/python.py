@@ -1,4 +1,4 @@
-"""The Python environments of the checkout: the stack's, that of sam, whose pins differ, and that of datacontract, which only the tests need."""
+"""The Python environments of the checkout: the stack's, that of sam, whose pins differ, and those of datacontract and the lint gates, which no run needs."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from laptop.failure import Failure
-from laptop.paths import CACHE, DATACONTRACT_VENV, LOCAL_FOLDER, SAM_VENV, STATE, VENV
+from laptop.paths import CACHE, DATACONTRACT_VENV, LINT_VENV, LOCAL_FOLDER, SAM_VENV, STATE, VENV
 from laptop.setup import stamp
 
 FALLBACKS = LOCAL_FOLDER / "requirements-fallback.txt"
@@ -20,6 +20,7 @@ def ensure() -> None:
 
 def ensure_for_tests() -> None:
     _ensure_venv(DATACONTRACT_VENV, "datacontract", "requirements-datacontract")
+    _ensure_venv(LINT_VENV, "checkov", "requirements-lint")
 
 
 def install_fallback(name: str, package: str, product: str) -> str:

@@ -1,0 +1,21 @@
+"""asl-validator on the definition as it is deployed."""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+
+from gates import tools
+from gates.findings import Finding
+from gates.project import Project
+
+
+def check(project: Project) -> list[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "definition.json"
+        file.write_text(json.dumps(project.definition), encoding="utf-8")
+        said = tools.run("asl-validator", "--json-path", file, finds=frozenset({0, 1}))
+    text = (said.stdout + said.stderr).strip()
+    if said.returncode == 0:
+        return []
+    return [Finding("asl", "statemachine.asl.json", line.strip(" -")) for line in re.sub(r"\x1b\[\d*m", "", text).splitlines() if line.strip()]
