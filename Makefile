@@ -65,8 +65,8 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of 
 	@$(tools) ruff format --check infra samples
 	@$(tools) sam validate --lint --region us-east-1
 	@$(gates) gates
-	@# In the default folder, from cargo's own: what `make test` builds is then built. --cached would hash the whole checkout, target/ included.
-	@$(tools) sam build --config-env local --parameter-overrides Architecture=$(machine)
+	@# Not in sam's own folder: what `sam deploy` would take from there is for another processor. What cargo compiled, `make test` uses again.
+	@$(tools) sam build --config-env local --parameter-overrides Architecture=$(machine) --build-dir .local/lint-build
 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories

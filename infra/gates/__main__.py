@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,9 +43,13 @@ def main(words: list[str]) -> int:
     project, red = Project(ROOT), 0
     for name in names:
         started = time.monotonic()
-        found = run(name, project)
+        try:
+            found = run(name, project)
+            verdict = f"{len(found)} findings" if found else "ok"
+        except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+            found, verdict = [Finding("not-judged", name, str(error))], "not judged"
         red += bool(found)
-        print(f"{name:<14} {f'{len(found)} findings' if found else 'ok':<12} {time.monotonic() - started:5.1f} s", flush=True)
+        print(f"{name:<14} {verdict:<12} {time.monotonic() - started:5.1f} s", flush=True)
         for finding in found:
             print(f"  {finding}", flush=True)
     return 1 if red else 0

@@ -15,7 +15,8 @@ def check(project: Project) -> list[Finding]:
         file = Path(folder) / "definition.json"
         file.write_text(json.dumps(project.definition), encoding="utf-8")
         said = tools.run("asl-validator", "--json-path", file, finds=frozenset({0, 1}))
-    text = (said.stdout + said.stderr).strip()
     if said.returncode == 0:
         return []
-    return [Finding("asl", "statemachine.asl.json", line.strip(" -")) for line in re.sub(r"\x1b\[\d*m", "", text).splitlines() if line.strip()]
+    lines = [line.strip(" -") for line in re.sub(r"\x1b\[\d*m", "", said.stdout + said.stderr).splitlines() if line.strip()]
+    # The first line names the file and says that it is not valid; each of the others is a fault.
+    return [Finding("asl", "statemachine.asl.json", line) for line in lines[1:] or lines]

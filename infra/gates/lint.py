@@ -4,6 +4,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from gates import tools
 from gates.findings import Finding
 from gates.project import Project
@@ -22,7 +24,7 @@ def check(project: Project) -> list[Finding]:
 def written(project: Project) -> list[Finding]:
     """By the project's own .cfnlintrc, whose list of templates must be the list of all that there are."""
     found = []
-    listed = [line.strip().removeprefix("- ") for line in (project.root / ".cfnlintrc").read_text(encoding="utf-8").splitlines() if line.startswith("  - ")]
+    listed = yaml.safe_load((project.root / ".cfnlintrc").read_text(encoding="utf-8"))["templates"]
     for path in project.written:
         if path not in listed:
             found.append(Finding("cfnlintrc", path, "is not in the list of .cfnlintrc, so nobody else's cfn-lint reads it; add it there"))

@@ -65,6 +65,15 @@ def test_one_line_for_each_gate_and_the_exit_code(copy: Copy, monkeypatch: pytes
     assert "parameter-unused  template.yaml:Planted" in said
 
 
+def test_a_gate_that_cannot_do_its_work_is_red(copy: Copy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(gates, "ROOT", copy.root)
+    copy.append("infra/guard/rules.guard", "\nrule broken {\n")
+    assert gates.main(["cfn-guard", "samconfig"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("cfn-guard      not judged")
+    assert "samconfig      ok" in said
+
+
 def test_an_unknown_gate_is_refused():
     with pytest.raises(SystemExit) as ended:
         gates.main(["lint"])
