@@ -6,16 +6,15 @@ from typing import Any
 Machine = dict[str, Any]
 
 
-def machines(machine: Machine, name: str = "", outer: tuple[str, ...] | None = ()) -> Iterator[tuple[str, Machine, tuple[str, ...] | None]]:
-    """Every machine in a definition with its name and the states that it lies in; None for one that sees no variable from outside."""
-    yield name, machine, outer
+def machines(machine: Machine, name: str = "", inherits: bool = False) -> Iterator[tuple[str, Machine, bool]]:
+    """Every machine in a definition: the way to it (`MapState/`), itself, and whether it sees the variables of the state that it lies in."""
+    yield name, machine, inherits
     for state_name, state in machine["States"].items():
         inner = [state[key] for key in ("ItemProcessor", "Iterator") if key in state] + state.get("Branches", [])
         for number, below in enumerate(inner):
             # The children of a Distributed Map are executions of their own.
             distributed = below.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
-            label = f"{name}{state_name}/" + (f"{number}/" if len(inner) > 1 else "")
-            yield from machines(below, label, None if distributed else (*(outer or ()), state_name))
+            yield from machines(below, f"{name}{state_name}/" + (f"{number}/" if len(inner) > 1 else ""), not distributed)
 
 
 def assigned_before(machine: Machine, at_start: frozenset[str]) -> dict[str, frozenset[str]]:

@@ -24,9 +24,9 @@ def check_definition(definition: dict[str, Any]) -> list[Finding]:
     found = []
     pending: list[tuple[str, dict[str, Any], frozenset[str], list[Expression]]] = []
     known_in: dict[str, frozenset[str]] = {}
-    for name, machine, outer in flow.machines(definition):
+    for name, machine, inherits in flow.machines(definition):
         # A machine inside a state starts with what that state may rely on.
-        at_start = known_in[_enclosing(name)] if outer else frozenset()
+        at_start = known_in[_enclosing(name)] if inherits else frozenset()
         before = flow.assigned_before(machine, at_start)
         for state_name, state in machine["States"].items():
             known_in[name + state_name] = before.get(state_name, frozenset())
