@@ -79,7 +79,7 @@ def test_what_is_missing_is_told_at_once(words: list[str], says: str) -> None:
 
 
 @pytest.mark.skipif(UP_FILE.exists(), reason="a stack is up")
-@pytest.mark.parametrize("words", [["start"], ["start", "--plan"], ["start", "--replay", "a-run"], ["trace", "a-key"]])
+@pytest.mark.parametrize("words", [["start"], ["start", "--plan"], ["start", "--replay", "a-run"], ["trace", "a-key"], ["doctor"]])
 def test_what_needs_a_stack_that_is_up_says_so(words: list[str]) -> None:
     ended = run(*words)
     assert ended.returncode == 1
