@@ -6,7 +6,7 @@ from typing import Any
 from laptop.data_api import DataApi
 from laptop.failure import Failure
 
-FETCHES, LOADS = "FetchAzureToS3Function", "TriggerGlueLoadFunction"
+FETCHES, MERGES, LOADS = "FetchAzureToS3Function", "MergeAndCleanFunction", "TriggerGlueLoadFunction"
 
 # From the name of a service, as boto3 has it, to a client of it.
 Client = Callable[[str], Any]

@@ -16,6 +16,7 @@ from conftest import World
 from faults.gateway import Gateway
 from laptop import doctor, network, seed
 from laptop.inputs import Inputs
+from laptop.paths import ROOT
 
 SUBJECTS = [
     "stack",
@@ -24,6 +25,7 @@ SUBJECTS = [
     "blob",
     "customers",
     "contract",
+    "mask salt",
     "warehouse secret",
     "workgroup",
     "Region",
@@ -93,7 +95,8 @@ def ward(world: World, capsys: pytest.CaptureFixture) -> Ward:
 
 
 def assert_well(seen: Seen) -> None:
-    assert [subject for _, subject, _ in seen.lines] == SUBJECTS, seen.raw
+    # The shipped contract masks nothing.
+    assert [subject for _, subject, _ in seen.lines] == [subject for subject in SUBJECTS if subject != "mask salt"], seen.raw
     assert (seen.subjects("FAIL"), seen.code) == ([], 0), seen.raw
     # Postgres in Redshift's place stands in no security group, and nobody on a laptop waits for mail.
     assert (seen.subjects("skip"), seen.subjects("warn")) == (["way to the warehouse"], ["alerts"]), seen.raw
@@ -228,6 +231,14 @@ def put(key: str, content: bytes | None) -> Fault:
         seed.customers(ward.world.stack, ward.bucket, Inputs().customers)
 
     return fault
+
+
+def masking(ward: Ward) -> AbstractContextManager:
+    """The shipped contract, with one value masked."""
+    plain, mask = "{property: clean, value: [trim, empty_to_null, lowercase]}", "{property: mask, value: sha256}"
+    contract = (ROOT / "contract.odcs.yaml").read_text()
+    assert contract.count(plain) == 1
+    return put(seed.CONTRACT_KEY, contract.replace(plain, mask).encode())(ward)
 
 
 def warehouse_secret(login: object) -> Fault:
@@ -381,6 +392,8 @@ FAULTS: dict[str, tuple[Fault, str, list[str], str]] = {
     "customers missing": (put(seed.CUSTOMERS_KEY, None), "FAIL", ["customers"], "does not exist: `aws s3 cp customers.csv s3://"),
     "customers empty": (put(seed.CUSTOMERS_KEY, b""), "FAIL", ["customers"], "is empty: upload the customers' CSV again"),
     "contract is none": (put(seed.CONTRACT_KEY, b"schema: []"), "FAIL", ["contract"], "names no target table: check the file with `make contract"),
+    "no salt to mask with": (masking, "FAIL", ["mask salt"], "the contract masks by sha256, and there is no salt: make a secret with a long random text"),
+    "salt gone": (configured(MASK_SALT_SECRET_ID=ABSENT), "FAIL", ["mask salt"], "and deploy with its ARN as MaskSaltSecretArn"),
     "warehouse secret gone": (configured(WAREHOUSE_SECRET_ARN=ABSENT), "FAIL", ["warehouse secret", "Glue connection"], "with its ARN as WarehouseSecretArn"),
     "no password": (warehouse_secret({"username": "loader"}), "FAIL", ["warehouse secret"], 'has no password: store {"username": "…", "password": "…"}'),
     "warehouse secret is no JSON": (warehouse_secret("loader/hunter2"), "FAIL", ["warehouse secret"], "is no JSON object"),

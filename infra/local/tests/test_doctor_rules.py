@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
-from laptop.doctor import azure_login, checkup, glue, network, refusals, rules, sources, warehouse
+from laptop.doctor import alerts, azure_login, checkup, glue, network, refusals, rules, stack, warehouse
 from laptop.doctor.checkup import Check
 from laptop.doctor.findings import FAIL, NOTHING, OK, SKIP, WARN, Look, ok, skip
 from laptop.doctor.network import Routes, Subnet
 from laptop.doctor.rules import Peer
+from laptop.doctor.sources import Contract
 from laptop.failure import Failure
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -341,20 +342,72 @@ SCHEMA = {"nspname": "analytics", "creates": "true", "uses": "true"}
     ],
 )
 def test_what_the_user_may_make(user: dict, schemas: list[dict], there: list[dict], level: str, says: str) -> None:
-    found = levels_and_texts(warehouse.tables(None, (Warehouse(schemas, there), USER | user), ("analytics", "sales")))
+    found = levels_and_texts(warehouse.tables(None, (Warehouse(schemas, there), USER | user), Contract("analytics", "sales", False)))
     assert [(its, says in text) for its, text in found] == [(level, True)], found
 
 
 @pytest.mark.parametrize(
-    ("schema", "target"),
+    ("target", "column", "found"),
     [
-        ({"name": "sales", "physicalName": "analytics.sales_2"}, ["analytics", "sales_2"]),
-        ({"name": "sales"}, ["public", "sales"]),
+        ({"name": "sales", "physicalName": "analytics.sales_2"}, {"name": "email"}, Contract("analytics", "sales_2", False)),
+        ({"name": "sales"}, {"customProperties": [{"property": "mask", "value": "last4"}]}, Contract("public", "sales", False)),
+        ({"name": "sales"}, {"customProperties": [{"property": "mask", "value": "sha256"}]}, Contract("public", "sales", True)),
     ],
 )
-def test_the_target_of_a_contract(schema: dict, target: list[str]) -> None:
-    join = {"customProperties": [{"property": "mask"}, {"property": "join", "value": {}}]}
-    assert sources.target({"schema": [{"name": "transactions"}, schema | join]}) == target
+def test_what_a_contract_says(target: dict, column: dict, found: Contract) -> None:
+    join = {"customProperties": [{"property": "other"}, {"property": "join", "value": {}}]}
+    assert Contract.of({"schema": [{"name": "customers", "properties": [{"name": "id"}, column]}, target | join]}) == found
+
+
+class CloudFormation:
+    def __init__(self, status: str) -> None:
+        self._status = status
+
+    def describe_stacks(self, StackName: str) -> dict:  # noqa: N803
+        return {"Stacks": [{"StackId": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{StackName}/1", "StackStatus": self._status}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "says", "goes_on"),
+    [
+        ("CREATE_COMPLETE", OK, "crosstally-prod in eu-central-1, account 123456789012, CREATE_COMPLETE", True),
+        ("UPDATE_COMPLETE", OK, "UPDATE_COMPLETE", True),
+        ("UPDATE_ROLLBACK_COMPLETE", WARN, "the last change did not go through", True),
+        ("ROLLBACK_COMPLETE", FAIL, "delete the stack, deploy again", False),
+        ("CREATE_IN_PROGRESS", FAIL, "wait for the end of the deployment", False),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", FAIL, "wait for the end of the deployment", False),
+        ("REVIEW_IN_PROGRESS", FAIL, "its first change set was never carried out; deploy it", False),
+        ("UPDATE_ROLLBACK_FAILED", FAIL, "bring it to a COMPLETE state", False),
+        ("DELETE_FAILED", FAIL, "bring it to a COMPLETE state", False),
+    ],
+)
+def test_the_state_of_a_stack(status: str, level: str, says: str, goes_on: bool) -> None:
+    looking = stack.stack(lambda _: CloudFormation(status), name="crosstally-prod")
+    finding = next(looking)
+    assert (finding.level, says in finding.text) == (level, True), finding
+    with pytest.raises(StopIteration) as end:
+        next(looking)
+    assert (end.value.value is not None) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "level", "says"),
+    [
+        ([], WARN, "nobody is subscribed to arn:topic: deploy with AlertEmail"),
+        (["PendingConfirmation"], WARN, "no subscription to arn:topic is confirmed: open the link in the mail"),
+        (["PendingConfirmation", "arn:topic:1"], OK, "email is subscribed to arn:topic"),
+    ],
+)
+def test_who_hears_of_a_failure(subscriptions: list[str], level: str, says: str) -> None:
+    class Sns:
+        def get_paginator(self, _: str) -> "Sns":
+            return self
+
+        def paginate(self, TopicArn: str) -> list[dict]:  # noqa: N803
+            return [{"Subscriptions": [{"SubscriptionArn": arn, "Protocol": "email", "TopicArn": TopicArn} for arn in subscriptions]}]
+
+    where = stack.Description("crosstally-prod", "eu-central-1", "123456789012", {"AlertTopicArn": "arn:topic"})
+    assert [(its, says in text) for its, text in levels_and_texts(alerts.topic(lambda _: Sns(), where))] == [(level, True)]
 
 
 def refused(code: str, message: str = "", operation: str = "GetWorkgroup") -> ClientError:

@@ -14,6 +14,7 @@ def chain(name: str) -> list[Check]:
         Check("blob", azure.blob, ("functions", "Azure secret")),
         Check("customers", sources.customers, ("stack", "functions")),
         Check("contract", sources.contract, ("functions",)),
+        Check("mask salt", sources.salt, ("functions", "contract")),
         Check("warehouse secret", warehouse.secret, ("functions",)),
         Check("workgroup", warehouse.workgroup, ("functions",)),
         Check("Region", warehouse.region, ("functions", "workgroup")),

@@ -1,15 +1,37 @@
 """What the business and the analysts put into S3: the customers, and perhaps a contract."""
 
+from dataclasses import dataclass
+
 import yaml
 from botocore.exceptions import ClientError
 
 from laptop.deployed import Client
-from laptop.doctor import refusals
-from laptop.doctor.findings import Look, fail, ok
+from laptop.doctor import refusals, secrets
+from laptop.doctor.findings import NOTHING, Look, fail, ok
 from laptop.doctor.stack import Description, Functions
 from laptop.paths import ROOT
 
 CONTRACT_KEY = "config/contract.odcs.yaml"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The little of it that matters before a run."""
+
+    schema: str
+    table: str
+    needs_salt: bool
+
+    @classmethod
+    def of(cls, document: dict) -> "Contract":
+        objects = document["schema"]
+        # The schema object with a join is the target (pipeline/src/contract/compile.rs).
+        target = next(found for found in objects if any(custom["property"] == "join" for custom in found.get("customProperties", [])))
+        name = target.get("physicalName") or target["name"]
+        schema, table = (name if "." in name else f"public.{name}").split(".", 1)
+        columns = [column for found in objects for column in found.get("properties", [])]
+        masks = [custom["value"] for column in columns for custom in column.get("customProperties", []) if custom["property"] == "mask"]
+        return cls(schema, table, "sha256" in masks)
 
 
 def customers(client: Client, stack: Description, functions: Functions) -> Look:
@@ -40,7 +62,7 @@ def customers(client: Client, stack: Description, functions: Functions) -> Look:
 
 
 def contract(client: Client, functions: Functions) -> Look:
-    """Returns schema and table of the target. Whether the contract is right altogether is `make contract`'s to say."""
+    """What it says of the warehouse and of the salt. Whether the contract is right altogether is `make contract`'s to say."""
     bucket = functions.loads["DATA_BUCKET"]
     try:
         where = f"s3://{bucket}/{CONTRACT_KEY}"
@@ -51,21 +73,25 @@ def contract(client: Client, functions: Functions) -> Look:
         where = "the shipped one"
         content = (ROOT / "contract.odcs.yaml").read_bytes()
     try:
-        schema, table = target(yaml.safe_load(content))
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        found = Contract.of(yaml.safe_load(content))
+    except (yaml.YAMLError, StopIteration, KeyError, TypeError, AttributeError):
         yield fail(f"{where} names no target table", "check the file with `make contract CONTRACT=file`, and upload it again")
         return None
-    yield ok(f"{where}, for the table {schema}.{table}")
-    return schema, table
+    yield ok(f"{where}, for the table {found.schema}.{found.table}")
+    return found
 
 
-def target(document: dict) -> list[str]:
-    """The schema object with a join is the target (pipeline/src/contract/compile.rs)."""
-    for schema in document["schema"]:
-        if any(custom["property"] == "join" for custom in schema.get("customProperties", [])):
-            name = schema.get("physicalName") or schema["name"]
-            return (name if "." in name else f"public.{name}").split(".", 1)
-    raise ValueError("no schema object has a join")
+def salt(client: Client, functions: Functions, found: Contract) -> Look:
+    secret = functions.merges.get("MASK_SALT_SECRET_ID", "")
+    if not secret and not found.needs_salt:
+        return NOTHING
+    if not secret:
+        yield fail("the contract masks by sha256, and there is no salt", "make a secret with a long random text, and deploy with its ARN as MaskSaltSecretArn")
+        return None
+    text = yield from secrets.text(client, secret, "MaskSaltSecretArn")
+    if text is not None:
+        yield ok(f"{secret} is there")
+    return text
 
 
 def region_of(client: Client, bucket: str) -> str:

@@ -20,9 +20,10 @@ class Description:
 
 @dataclass(frozen=True)
 class Functions:
-    """The environment of the two functions that know where everything is."""
+    """The environment of each function."""
 
     fetches: dict[str, str]
+    merges: dict[str, str]
     loads: dict[str, str]
 
 
@@ -42,19 +43,25 @@ def stack(client: Client, name: str) -> Look:
             yield ok(f"{name} {where}, {status}")
         case "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE":
             yield warn(f"{name} {where} is {status}", "the last change did not go through; look at the stack's events, then deploy again")
-        case "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED":
-            yield fail(f"{name} {where} is {status}", "look at the stack's events for the first failure, delete the stack, deploy again")
-            return None
-        case _ if status.endswith("_IN_PROGRESS"):
-            yield fail(f"{name} {where} is {status}", "wait for the end of the deployment, and look again")
-            return None
         case _:
-            yield fail(f"{name} {where} is {status}", "look at the stack's events, and bring it to a COMPLETE state")
+            yield fail(f"{name} {where} is {status}", _advice(status))
             return None
     return Description(name, region, account, {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])})
 
 
+def _advice(status: str) -> str:
+    match status:
+        case "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED":
+            return "look at the stack's events for the first failure, delete the stack, deploy again"
+        case "REVIEW_IN_PROGRESS":
+            return "its first change set was never carried out; deploy it"
+        case _ if status.endswith("_IN_PROGRESS"):
+            return "wait for the end of the deployment, and look again"
+        case _:
+            return "look at the stack's events, and bring it to a COMPLETE state"
+
+
 def functions(client: Client, _: Description, name: str) -> Look:
-    found = Functions(deployed.variables(client, name, deployed.FETCHES), deployed.variables(client, name, deployed.LOADS))
+    found = Functions(*(deployed.variables(client, name, function) for function in (deployed.FETCHES, deployed.MERGES, deployed.LOADS)))
     yield ok(f"they load by {found.loads['LOAD_MODE']} and keep their data in s3://{found.loads['DATA_BUCKET']}")
     return found

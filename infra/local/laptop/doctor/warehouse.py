@@ -12,7 +12,7 @@ from laptop.data_api import DataApi
 from laptop.deployed import Client
 from laptop.doctor import refusals, secrets
 from laptop.doctor.findings import FAIL, Finding, Look, fail, ok, warn
-from laptop.doctor.sources import region_of
+from laptop.doctor.sources import Contract, region_of
 from laptop.doctor.stack import Functions
 from laptop.failure import Failure
 
@@ -122,12 +122,11 @@ def data_api(client: Client, functions: Functions, _: str) -> Look:
     return warehouse, user
 
 
-def tables(_: Client, asked: tuple[DataApi, dict], contract: tuple[str, str]) -> Look:
+def tables(_: Client, asked: tuple[DataApi, dict], contract: Contract) -> Look:
     warehouse, user = asked
-    target_schema, target_table = contract
-    schemas = {row["nspname"]: row for row in warehouse.rows(_SCHEMAS, ours=_OURS, target=target_schema)}
+    schemas = {row["nspname"]: row for row in warehouse.rows(_SCHEMAS, ours=_OURS, target=contract.schema)}
     flaws = [*_of_the_database(user), *(flaw for schema in schemas.values() for flaw in _of_a_schema(user, schema))]
-    wanted = [*((_OURS, book) for book in _BOOKS), contract]
+    wanted = [*((_OURS, book) for book in _BOOKS), (contract.schema, contract.table)]
     # Without USAGE on the schema the question itself is refused.
     seen = [(schema, table) for schema, table in wanted if schema in schemas and _true(schemas[schema]["uses"])]
     there = [row for schema, table in seen for row in warehouse.rows(_TABLE, schema=schema, table=table)]
@@ -135,7 +134,7 @@ def tables(_: Client, asked: tuple[DataApi, dict], contract: tuple[str, str]) ->
     yield from flaws
     if not flaws:
         made = ", ".join(f"{row['schemaname']}.{row['tablename']}" for row in there)
-        rest = f"{made} are there and its own" if made else f"{target_schema}.{target_table} and {_OURS}.* will be made"
+        rest = f"{made} are there and its own" if made else f"{contract.schema}.{contract.table} and {_OURS}.* will be made"
         yield ok(f"{user['usename']} may make schemas, tables and temporary tables; {rest}")
     return None
 
