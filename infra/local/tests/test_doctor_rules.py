@@ -15,7 +15,7 @@ from laptop.failure import Failure
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEY = "AccountName=acc;AccountKey=czNjcmV0"
-SECRETS = ("czNjcmV0", "S3CRET")
+SECRETS = ("czNj", "S3CRET")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ SECRETS = ("czNjcmV0", "S3CRET")
 def test_a_connection_string_names_its_endpoint(secret: str, endpoint: str) -> None:
     login = azure_login.parse(secret)
     assert login.endpoint == endpoint
-    assert (login.key or login.sas).lstrip("?") in secret
+    assert (login.key, login.sas) in [("czNjcmV0", None), (None, "sv=1&sig=S3CRET")]
     assert not any(word in repr(login) for word in SECRETS)
 
 
@@ -49,7 +49,7 @@ def test_a_connection_string_names_its_endpoint(secret: str, endpoint: str) -> N
         ("AccountName=a;EndpointSuffix=core.windows.net", "neither an AccountName with its AccountKey nor a SharedAccessSignature"),
         ("AccountKey=czNjcmV0", "neither an AccountName with its AccountKey nor a SharedAccessSignature"),
         ("SharedAccessSignature=sig=S3CRET", "neither an AccountName nor a BlobEndpoint"),
-        ("AccountName=a;AccountKey=S3CRET!", "the AccountKey is no base64"),
+        ("AccountName=a;AccountKey=czNj!cmV0", "the AccountKey is no base64"),
         (f"{KEY};BlobEndpoint=S3CRET", "the BlobEndpoint of the connection string is no URL"),
         (f"{KEY};DefaultEndpointsProtocol=ftp", "neither http nor https"),
     ],
