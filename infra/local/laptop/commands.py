@@ -90,7 +90,8 @@ def _clients_and_stack(name: str | None) -> tuple:
     if name:
         import boto3
 
-        return boto3.client, name
+        # The AWS CLI and the other SDKs go by AWS_REGION first; boto3 does not know it.
+        return boto3.Session(region_name=os.environ.get("AWS_REGION")).client, name
     from laptop import background
 
     up = background.attach()
