@@ -10,8 +10,7 @@ from laptop.doctor import refusals, secrets
 from laptop.doctor.findings import NOTHING, Look, fail, ok
 from laptop.doctor.stack import Description, Functions
 from laptop.paths import ROOT
-
-CONTRACT_KEY = "config/contract.odcs.yaml"
+from laptop.seed import CONTRACT_KEY
 
 
 @dataclass(frozen=True)
