@@ -109,7 +109,7 @@ def test_a_seeded_stack_is_well(ward: Ward) -> None:
     for subject, says in [
         ("stack", "crosstally-local in us-east-1, account 000000000000, "),
         ("blob", f"{Inputs().transactions.stat().st_size:,} bytes, of 20"),
-        ("customers", f"s3://{ward.bucket}/landing/customers/customers.csv, {Inputs().customers.stat().st_size:,} bytes"),
+        ("customers", f"s3://{seed.CUSTOMERS_BUCKET}/{seed.CUSTOMERS_KEY}, {Inputs().customers.stat().st_size:,} bytes"),
         ("contract", "the shipped one, for the table analytics.customer_transactions"),
         ("tables", "analytics.customer_transactions and crosstally.* will be made"),
         ("COPY role", "as its default"),
@@ -219,16 +219,26 @@ def blob(content: bytes | None) -> Fault:
     return fault
 
 
-def put(key: str, content: bytes | None) -> Fault:
+def customers(content: bytes | None) -> Fault:
     @contextmanager
     def fault(ward: Ward) -> Iterator[None]:
+        place = {"Bucket": seed.CUSTOMERS_BUCKET, "Key": seed.CUSTOMERS_KEY}
         if content is None:
-            ward.client("s3").delete_object(Bucket=ward.bucket, Key=key)
+            ward.client("s3").delete_object(**place)
         else:
-            ward.world.put_object(key, content)
+            ward.client("s3").put_object(**place, Body=content)
         yield
-        ward.client("s3").delete_object(Bucket=ward.bucket, Key=key)
-        seed.customers(ward.world.stack, ward.bucket, Inputs().customers)
+        seed.customers(ward.world.stack, Inputs().customers)
+
+    return fault
+
+
+def contract(content: bytes) -> Fault:
+    @contextmanager
+    def fault(ward: Ward) -> Iterator[None]:
+        ward.world.put_object(seed.CONTRACT_KEY, content)
+        yield
+        ward.client("s3").delete_object(Bucket=ward.bucket, Key=seed.CONTRACT_KEY)
 
     return fault
 
@@ -236,9 +246,9 @@ def put(key: str, content: bytes | None) -> Fault:
 def masking(ward: Ward) -> AbstractContextManager:
     """The shipped contract, with one value masked."""
     plain, mask = "{property: clean, value: [trim, empty_to_null, lowercase]}", "{property: mask, value: sha256}"
-    contract = (ROOT / "contract.odcs.yaml").read_text()
-    assert contract.count(plain) == 1
-    return put(seed.CONTRACT_KEY, contract.replace(plain, mask).encode())(ward)
+    shipped = (ROOT / "contract.odcs.yaml").read_text()
+    assert shipped.count(plain) == 1
+    return contract(shipped.replace(plain, mask).encode())(ward)
 
 
 def warehouse_secret(login: object) -> Fault:
@@ -253,16 +263,19 @@ def warehouse_secret(login: object) -> Fault:
     return fault
 
 
-@contextmanager
-def bucket_elsewhere(ward: Ward) -> Iterator[None]:
-    at = {"endpoint_url": ward.world.stack.endpoints.aws, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    client, name = boto3.client("s3", region_name="eu-west-1", **at), "crosstally-elsewhere"
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    with configured(DATA_BUCKET=name)(ward):
+def bucket_elsewhere(variable: str) -> Fault:
+    @contextmanager
+    def fault(ward: Ward) -> Iterator[None]:
+        at = {"endpoint_url": ward.world.stack.endpoints.aws, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        client, name = boto3.client("s3", region_name="eu-west-1", **at), "crosstally-elsewhere"
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         client.upload_file(str(Inputs().customers), name, seed.CUSTOMERS_KEY)
-        yield
+        with configured(**{variable: name})(ward):
+            yield
         client.delete_object(Bucket=name, Key=seed.CUSTOMERS_KEY)
         client.delete_bucket(Bucket=name)
+
+    return fault
 
 
 def revoked(privilege: str) -> Fault:
@@ -389,9 +402,9 @@ FAULTS: dict[str, tuple[Fault, str, list[str], str]] = {
     "blob missing": (blob(None), "FAIL", ["blob"], "does not exist: upload the blob, or correct the parameters AzureContainer and AzureBlob"),
     "blob empty": (blob(b""), "FAIL", ["blob"], "/transactions/transactions.json is empty: upload the transactions again"),
     "blob is no JSON": (blob(b"a,b\n1,2\n"), "warn", ["blob"], "begins neither with [ nor with {: it must hold a JSON array of objects"),
-    "customers missing": (put(seed.CUSTOMERS_KEY, None), "FAIL", ["customers"], "does not exist: `aws s3 cp customers.csv s3://"),
-    "customers empty": (put(seed.CUSTOMERS_KEY, b""), "FAIL", ["customers"], "is empty: upload the customers' CSV again"),
-    "contract is none": (put(seed.CONTRACT_KEY, b"schema: []"), "FAIL", ["contract"], "names no target table: check the file with `make contract"),
+    "customers missing": (customers(None), "FAIL", ["customers"], "does not exist: `aws s3 cp customers.csv s3://"),
+    "customers empty": (customers(b""), "FAIL", ["customers"], "is empty: upload the customers' CSV again"),
+    "contract is none": (contract(b"schema: []"), "FAIL", ["contract"], "names no target table: check the file with `make contract"),
     "no salt to mask with": (masking, "FAIL", ["mask salt"], "the contract masks by sha256, and there is no salt: make a secret with a long random text"),
     "salt gone": (configured(MASK_SALT_SECRET_ID=ABSENT), "FAIL", ["mask salt"], "and deploy with its ARN as MaskSaltSecretArn"),
     "warehouse secret gone": (configured(WAREHOUSE_SECRET_ARN=ABSENT), "FAIL", ["warehouse secret", "Glue connection"], "with its ARN as WarehouseSecretArn"),
@@ -415,7 +428,13 @@ FAULTS: dict[str, tuple[Fault, str, list[str], str]] = {
         ["workgroup", "Data API"],
         "there is no workgroup absent in this Region: correct the parameter WarehouseWorkgroup",
     ),
-    "another Region": (bucket_elsewhere, "FAIL", ["customers", "Region"], "crosstally-elsewhere is in eu-west-1"),
+    "data in another Region": (bucket_elsewhere("DATA_BUCKET"), "FAIL", ["Region"], "crosstally-elsewhere is in eu-west-1, the workgroup in us-east-1: COPY"),
+    "customers in another Region": (
+        bucket_elsewhere("CUSTOMERS_BUCKET"),
+        "FAIL",
+        ["customers"],
+        "is in eu-west-1, but the functions ask for it in us-east-1: keep the customers in a bucket of that Region",
+    ),
     "role not attached": (
         configured(COPY_ROLE_ARN="arn:aws:iam::000000000000:role/other"),
         "FAIL",

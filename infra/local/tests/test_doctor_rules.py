@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
@@ -257,6 +258,37 @@ def test_a_connection_to_another_host_is_told() -> None:
     connection = {"ConnectionProperties": {"JDBC_CONNECTION_URL": "jdbc:redshift://other/dev"}}
     ((level, text),) = levels_and_texts(network.way_to_the_warehouse(None, connection, HERE, {"endpoint": {"address": "host"}}))
     assert (level, "leads to other, the workgroup is at host" in text) == (WARN, True)
+
+
+class OneSubnet:
+    meta = SimpleNamespace(region_name="eu-central-1")
+
+    def describe_subnets(self, SubnetIds: list[str]) -> dict:  # noqa: N803
+        if SubnetIds != ["subnet-1"]:
+            raise refused("InvalidSubnetID.NotFound", operation="DescribeSubnets")
+        return {"Subnets": [{"AvailabilityZone": "eu-central-1b", "AvailableIpAddressCount": 11, "VpcId": "vpc-1", "CidrBlock": "10.1.2.0/24"}]}
+
+
+IN_SUBNET = {"SubnetId": "subnet-1", "AvailabilityZone": "eu-central-1b", "SecurityGroupIdList": ["sg-1"]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "workers", "level", "says", "fact"),
+    [
+        (IN_SUBNET, 10, OK, "subnet-1 of vpc-1 in eu-central-1b, 11 addresses are free", HERE),
+        (IN_SUBNET, 11, FAIL, "subnet-1 has 11 free addresses: the job's 11 workers need more; free some", None),
+        (IN_SUBNET | {"AvailabilityZone": "eu-central-1a"}, 2, FAIL, "the connection says eu-central-1a: correct WarehouseAvailabilityZone", None),
+        (IN_SUBNET | {"SubnetId": "subnet-2"}, 2, FAIL, "subnet-2 does not exist: give another one as WarehouseSubnetId", None),
+        (None, 2, SKIP, "no network was given: the job runs outside a VPC", NOTHING),
+    ],
+)
+def test_the_subnet_has_room(wanted: dict | None, workers: int, level: str, says: str, fact: object) -> None:
+    looking = network.subnet(lambda _: OneSubnet(), {"PhysicalConnectionRequirements": wanted}, {"NumberOfWorkers": workers})
+    finding = next(looking)
+    assert (finding.level, says in finding.text) == (level, True), finding
+    with pytest.raises(StopIteration) as end:
+        next(looking)
+    assert end.value.value == fact
 
 
 def door(service: str, **fields) -> dict:

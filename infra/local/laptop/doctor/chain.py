@@ -23,7 +23,7 @@ def chain(name: str) -> list[Check]:
         Check("tables", warehouse.tables, ("Data API", "contract")),
         Check("Glue job", glue.job, ("functions",)),
         Check("Glue connection", glue.connection, ("functions", "Glue job")),
-        Check("subnet", network.subnet, ("Glue connection",)),
+        Check("subnet", network.subnet, ("Glue connection", "Glue job")),
         Check("security group", network.security_group, ("Glue connection", "subnet")),
         Check("way to the warehouse", network.way_to_the_warehouse, ("Glue connection", "subnet", "workgroup")),
         Check("routes", network.routes, ("subnet",)),

@@ -16,8 +16,6 @@ from laptop.doctor.findings import NOTHING, Look, fail, ok, skip, warn
 from laptop.doctor.glue import place
 from laptop.doctor.rules import Peer
 
-_ADDRESSES = 3  # of the two workers, and one to spare: Glue wants more free than there are workers
-
 
 @dataclass(frozen=True)
 class Subnet:
@@ -34,7 +32,7 @@ class Routes:
     way_out: str | None
 
 
-def subnet(client: Client, connection: dict) -> Look:
+def subnet(client: Client, connection: dict, job: dict) -> Look:
     wanted = connection.get("PhysicalConnectionRequirements") or {}
     if not wanted.get("SubnetId"):
         yield skip("no network was given: the job runs outside a VPC")
@@ -47,12 +45,13 @@ def subnet(client: Client, connection: dict) -> Look:
             raise
         yield fail(f"{name} does not exist", "give another one as WarehouseSubnetId, with its Availability Zone, and deploy again")
         return None
-    zone, free = found["AvailabilityZone"], found["AvailableIpAddressCount"]
+    # Glue wants more free addresses than the job has workers.
+    zone, free, workers = found["AvailabilityZone"], found["AvailableIpAddressCount"], int(job.get("NumberOfWorkers", 2))
     if zone != wanted.get("AvailabilityZone"):
         yield fail(f"{name} is in {zone}, the connection says {wanted.get('AvailabilityZone')}", "correct WarehouseAvailabilityZone, and deploy again")
         return None
-    if free < _ADDRESSES:
-        yield fail(f"{name} has {free} free addresses", f"the job's workers need {_ADDRESSES}; free some, or give another subnet")
+    if free <= workers:
+        yield fail(f"{name} has {free} free addresses", f"the job's {workers} workers need more; free some, or give another subnet")
         return None
     yield ok(f"{name} of {found['VpcId']} in {zone}, {free} addresses are free")
     return Subnet(name, found["VpcId"], found["CidrBlock"], ec2.meta.region_name, tuple(wanted.get("SecurityGroupIdList", [])))

@@ -34,7 +34,7 @@ class Contract:
 
 
 def customers(client: Client, stack: Description, functions: Functions) -> Look:
-    bucket, key = functions.fetches.get("CUSTOMERS_BUCKET") or functions.fetches["DATA_BUCKET"], functions.fetches["CUSTOMERS_KEY"]
+    bucket, key = functions.fetches["CUSTOMERS_BUCKET"], functions.fetches["CUSTOMERS_KEY"]
     uri, s3 = f"s3://{bucket}/{key}", client("s3")
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
