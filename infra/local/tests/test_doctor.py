@@ -219,6 +219,12 @@ def blob(content: bytes | None) -> Fault:
     return fault
 
 
+@contextmanager
+def listing_without_permission(ward: Ward) -> Iterator[None]:
+    with azure_sas(permission="r")(ward), configured(AZURE_BLOB="trans*")(ward):
+        yield
+
+
 def customers(content: bytes | None) -> Fault:
     @contextmanager
     def fault(ward: Ward) -> Iterator[None]:
@@ -399,9 +405,13 @@ FAULTS: dict[str, tuple[Fault, str, list[str], str]] = {
         ["blob"],
         "has no container absent: create it, or correct the parameter",
     ),
-    "blob missing": (blob(None), "FAIL", ["blob"], "does not exist: upload the blob, or correct the parameters AzureContainer and AzureBlob"),
+    "blob missing": (blob(None), "FAIL", ["blob"], "does not exist: upload the transactions, or correct the parameters AzureContainer and AzureBlob"),
     "blob empty": (blob(b""), "FAIL", ["blob"], "/transactions/transactions.json is empty: upload the transactions again"),
     "blob is no JSON": (blob(b"a,b\n1,2\n"), "warn", ["blob"], "begins neither with [ nor with {: it must hold a JSON array of objects"),
+    "no blob below a prefix": (configured(AZURE_BLOB="absent/"), "FAIL", ["blob"], "/transactions/absent/ holds no blob: upload the transactions, or correct"),
+    "no blob of the day": (configured(AZURE_BLOB="{date}.json"), "FAIL", ["blob"], "does not exist: upload the transactions of 20"),
+    "a name with a stray brace": (configured(AZURE_BLOB="{day}.json"), "FAIL", ["blob"], "AzureBlob is {day}.json: it may hold {date}"),
+    "SAS does not list": (listing_without_permission, "FAIL", ["blob"], "the SAS in the secret lacks the permission"),
     "customers missing": (customers(None), "FAIL", ["customers"], "does not exist: `aws s3 cp customers.csv s3://"),
     "customers empty": (customers(b""), "FAIL", ["customers"], "is empty: upload the customers' CSV again"),
     "contract is none": (contract(b"schema: []"), "FAIL", ["contract"], "names no target table: check the file with `make contract"),
@@ -493,6 +503,17 @@ def test_what_is_wrong_is_told_with_what_to_do(ward: Ward, name: str) -> None:
 
 def sorted_as_shown(subjects: list[str]) -> list[str]:
     return sorted(subjects, key=SUBJECTS.index)
+
+
+def test_all_blobs_below_a_prefix_are_counted(ward: Ward) -> None:
+    service, size = seed.blob_service(ward.world.stack), Inputs().transactions.stat().st_size
+    with configured(AZURE_BLOB="trans*")(ward):
+        service.get_blob_client(seed.CONTAINER, "transactions-2.json").upload_blob(b"[]", overwrite=True)
+        service.get_blob_client(seed.CONTAINER, "transactions").upload_blob(b"", metadata={"hdi_isfolder": "true"}, overwrite=True)
+        seen = ward.look()
+        for name in ("transactions-2.json", "transactions"):
+            service.get_blob_client(seed.CONTAINER, name).delete_blob()
+    assert f"/transactions/trans, 2 blobs, {size + 2:,} bytes, of 20" in seen.text("ok", "blob"), seen.raw
 
 
 def test_a_stack_that_does_not_exist_is_told(ward: Ward) -> None:

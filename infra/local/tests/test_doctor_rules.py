@@ -1,12 +1,13 @@
 """What the preflight concludes from what it reads, without a stack: connection strings and SAS, security groups, routes, roles, refusals."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
-from laptop.doctor import alerts, azure_login, checkup, glue, network, refusals, rules, stack, warehouse
+from laptop.doctor import alerts, azure, azure_login, checkup, glue, network, refusals, rules, stack, warehouse
+from laptop.doctor.blob_names import Selection
 from laptop.doctor.checkup import Check
 from laptop.doctor.findings import FAIL, NOTHING, OK, SKIP, WARN, Look, ok, skip
 from laptop.doctor.network import Routes, Subnet
@@ -115,6 +116,36 @@ def test_a_sas(changes: dict, level: str, says: str) -> None:
 
 def test_an_account_key_is_enough() -> None:
     assert [finding.level for finding in azure_login.examine(azure_login.parse(KEY), NOW)] == [OK]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "is_prefix", "is_dated"),
+    [
+        ("a/transactions.json", "a/transactions.json", False, False),
+        ("a/", "a/", True, False),
+        ("a/part-*", "a/part-", True, False),
+        ("{date}.json", "2026-11-05.json", False, True),
+        ("{date:%Y/%m/%d}/", "2026/11/05/", True, True),
+        ("{date:%y%j}-{date}*", "26309-2026-11-05", True, True),
+    ],
+)
+def test_which_blobs_are_meant(pattern: str, text: str, is_prefix: bool, is_dated: bool) -> None:
+    today = date(2026, 11, 5)
+    assert Selection.of(pattern, today) == Selection(text, is_prefix, today if is_dated else None)
+
+
+@pytest.mark.parametrize("pattern", ["{day}.json", "a}", "a*b", "{date:}", "{date"])
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="but no other brace or star"):
+        Selection.of(pattern, date(2026, 11, 5))
+
+
+def test_without_a_stored_secret_there_is_none_to_look_at() -> None:
+    looking = azure.secret(None, stack.Functions({"AZURE_SECRET_ID": ""}, {}, {}))
+    assert next(looking).level == SKIP
+    with pytest.raises(StopIteration) as end:
+        next(looking)
+    assert end.value.value is NOTHING
 
 
 def rule(protocol: str = "tcp", ports: tuple[int, int] | None = (0, 65535), groups: str = "", cidr: str = "", lists: str = "") -> dict:
