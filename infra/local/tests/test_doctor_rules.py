@@ -140,6 +140,22 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
         Selection.of(pattern, date(2026, 11, 5))
 
 
+@pytest.mark.parametrize(
+    ("variables", "sizes", "wanted", "level", "says"),
+    [
+        ({}, [], Selection("a", False, None), FAIL, "u does not exist: upload the transactions, or"),
+        ({}, [], Selection("a", False, date(2026, 11, 5)), FAIL, "u does not exist: upload the transactions of 2026-11-05, or"),
+        ({}, [], Selection("a/", True, None), FAIL, "u holds no blob: upload"),
+        ({"ALLOW_EMPTY": "false"}, [], Selection("a/", True, None), FAIL, "u holds no blob"),
+        ({"ALLOW_EMPTY": "true"}, [], Selection("a/", True, None), WARN, "for AllowEmpty is true"),
+        ({"ALLOW_EMPTY": "true"}, [0], Selection("a", False, None), FAIL, "u is empty: upload the transactions again"),
+    ],
+)
+def test_a_blob_that_is_missing(variables: dict, sizes: list[int], wanted: Selection, level: str, says: str) -> None:
+    finding = azure.missing("u", wanted, [SimpleNamespace(size=size) for size in sizes], stack.Functions(variables, {}, {}))
+    assert (finding.level, says in finding.text) == (level, True), finding
+
+
 def test_without_a_stored_secret_there_is_none_to_look_at() -> None:
     looking = azure.secret(None, stack.Functions({"AZURE_SECRET_ID": ""}, {}, {}))
     assert next(looking).level == SKIP
@@ -508,6 +524,10 @@ def test_checks_go_on_unless_they_build_on_one_another() -> None:
         raise Failure("WarehouseRefused", "it does not answer.")
         yield
 
+    def breaks(_) -> Look:
+        raise KeyError("hunter2")
+        yield
+
     def absent(_) -> Look:
         yield skip("there is none")
         return NOTHING
@@ -519,6 +539,7 @@ def test_checks_go_on_unless_they_build_on_one_another() -> None:
         Check("on on a", good, ("on a",)),
         Check("on b", good, ("b",)),
         Check("c", fails),
+        Check("broken", breaks),
         Check("d", absent),
         Check("on d", good, ("d", "a")),
     ]
@@ -531,8 +552,11 @@ def test_checks_go_on_unless_they_build_on_one_another() -> None:
         ("on on a", SKIP),
         ("on b", OK),
         ("c", FAIL),
+        ("broken", FAIL),
         ("d", SKIP),
     ]
     assert found[3][2] == found[4][2] == "not looked at, since it builds on: a"
     assert found[5][2] == "with ('fact',)"
     assert found[6][2] == "it does not answer: correct that, and look again"
+    assert found[7][2].startswith("this check itself failed with KeyError in breaks, line ")
+    assert "hunter2" not in found[7][2]

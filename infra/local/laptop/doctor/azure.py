@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError, ServiceResponseError
@@ -43,9 +43,12 @@ def secret(client: Client, functions: Functions) -> Look:
 
 def blob(_: Client, functions: Functions, login: Login) -> Look:
     container, pattern = functions.fetches["AZURE_CONTAINER"], functions.fetches["AZURE_BLOB"]
-    today = datetime.now(ZoneInfo(functions.fetches.get("SCHEDULE_TIMEZONE") or "UTC")).date()
+    zone = functions.fetches.get("SCHEDULE_TIMEZONE", "")
     try:
-        wanted = Selection.of(pattern, today)
+        wanted = Selection.of(pattern, datetime.now(ZoneInfo(zone) if zone else UTC).date())
+    except ZoneInfoNotFoundError:
+        yield fail(f"there is no time zone {zone} on this machine", "correct the parameter ScheduleTimezone, or install the time zones (tzdata)")
+        return None
     except ValueError as error:
         yield fail(f"AzureBlob is {pattern}", str(error))
         return None
@@ -55,7 +58,7 @@ def blob(_: Client, functions: Functions, login: Login) -> Look:
         try:
             found = list(_blobs(there, wanted))
             if not any(properties.size for properties in found):
-                yield _missing(uri, wanted, found, functions)
+                yield missing(uri, wanted, found, functions)
                 return None
             first = next(properties for properties in found if properties.size)
             start = there.download_blob(first.name, offset=0, length=_FIRST_BYTES).readall()
@@ -63,7 +66,7 @@ def blob(_: Client, functions: Functions, login: Login) -> Look:
             if error.error_code == "ContainerNotFound":
                 yield fail(f"{uri} does not exist, for {login.name} has no container {container}", "create it, or correct the parameter AzureContainer")
             else:
-                yield _missing(uri, wanted, [], functions)
+                yield missing(uri, wanted, [], functions)
             return None
         except HttpResponseError as error:
             yield _refused(uri, error)
@@ -90,7 +93,7 @@ def _blobs(there: ContainerClient, wanted: Selection) -> Iterator[BlobProperties
             yield properties
 
 
-def _missing(uri: str, wanted: Selection, found: list[BlobProperties], functions: Functions) -> Finding:
+def missing(uri: str, wanted: Selection, found: list[BlobProperties], functions: Functions) -> Finding:
     if found:
         return fail(f"{uri} is empty", "upload the transactions again")
     what = f"{uri} holds no blob" if wanted.is_prefix else f"{uri} does not exist"

@@ -1,7 +1,9 @@
 """Runs checks one after the other. None stops the others, unless they build on what it was to find."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -46,5 +48,11 @@ def _carry_out(check: Check, client: Client, needed: list) -> Iterator[tuple[str
             return None
         except Failure as failure:
             yield check.subject, fail(failure.message.rstrip("."), "correct that, and look again")
+            return None
+        except Exception as error:
+            # An answer of a form that nobody has thought of. Its words stay out: they may hold what was read.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{place.name}, line {place.lineno} of {Path(place.filename).name}"
+            yield check.subject, fail(f"this check itself failed with {type(error).__name__} in {where}", "look there; the other checks are not touched")
             return None
         yield check.subject, finding
