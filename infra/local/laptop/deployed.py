@@ -8,6 +8,9 @@ from laptop.failure import Failure
 
 FETCHES, MERGES, LOADS = "FetchAzureToS3Function", "MergeAndCleanFunction", "TriggerGlueLoadFunction"
 
+# The hosts of a stack on the laptop; nobody listens in between.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 # From the name of a service, as boto3 has it, to a client of it.
 Client = Callable[[str], Any]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+from laptop.deployed import LOOPBACK
 from laptop.doctor.findings import Finding, fail, ok, warn
 
 _SOON = timedelta(days=7)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _COPY_AGAIN = "copy it from the storage account, Security + networking, Access keys or Shared access signature"
 _FIELDS = {"AccountName", "AccountKey", "SharedAccessSignature", "EndpointSuffix", "DefaultEndpointsProtocol"}
 _FIELDS |= {"UseDevelopmentStorage", "DevelopmentStorageProxyUri"}
@@ -41,7 +41,7 @@ class Login:
 
     @property
     def is_local(self) -> bool:
-        return urlsplit(self.endpoint).hostname in _LOOPBACK
+        return urlsplit(self.endpoint).hostname in LOOPBACK
 
     @property
     def name(self) -> str:

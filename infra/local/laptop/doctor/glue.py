@@ -5,12 +5,11 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from laptop.deployed import Client
+from laptop.deployed import LOOPBACK, Client
 from laptop.doctor import refusals
 from laptop.doctor.findings import NOTHING, Look, fail, ok, skip, warn
 from laptop.doctor.stack import Functions
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PORTS = {"redshift": 5439, "postgresql": 5432}
 _DEPLOY = "deploy the stack again; it makes it"
 
@@ -57,7 +56,7 @@ def connection(client: Client, functions: Functions, found: dict) -> Look:
     yield from flaws
     if properties.get("JDBC_ENFORCE_SSL", "").lower() == "true":
         encrypted = "encrypted"
-    elif host in _LOOPBACK:
+    elif host in LOOPBACK:
         encrypted = "not encrypted, on this machine"
     else:
         yield warn(f"{name} does not insist on encryption", "deploy with JdbcEnforceSsl=true")
