@@ -17,7 +17,7 @@ files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--tr
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace down contract samples bench bench-fold lint advisories test test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples bench bench-fold lint advisories test test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ replay: ## Take a run's quarantined records up again, on the stack that is up. R
 
 trace: ## From a row of the table back to its bytes in the raw object. KEY=transaction_id [STACK=name of one in AWS]
 	@$(laptop) trace $(if $(STACK),--stack "$$STACK") -- "$$KEY"
+
+doctor: ## Preflight: what a first run would trip over, line by line. [STACK=name of one in AWS]
+	@$(laptop) doctor $(if $(STACK),--stack "$$STACK")
 
 down: ## Stop it
 	@$(laptop) down

@@ -1,4 +1,4 @@
-"""Entry point: `python3 -m laptop run|up|start|trace|down|setup|exec`.
+"""Entry point: `python3 -m laptop run|up|start|trace|doctor|down|setup|exec`.
 
 It starts under whatever Python 3 the machine has, so it and what it imports before the set-up need the standard library only. It then continues
 under the Python of the checkout, where the pinned packages are.

@@ -133,6 +133,7 @@ make start      # CUSTOMERS=file, TRANSACTIONS=file and CONTRACT=file are put in
 make plan
 make replay RUN=<run_id>
 make trace KEY=<transaction_id>
+make doctor     # what a run would trip over
 
 For the AWS CLI and every AWS SDK:
 

@@ -26,7 +26,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     start.add_argument("--replay", metavar="RUN", help="take up the quarantined records of this run again")
     trace = commands.add_parser("trace", help="from a row of the table back to the bytes it was read from")
     trace.add_argument("key")
-    trace.add_argument("--stack", help="one in AWS, instead of the one that is up")
+    doctor = commands.add_parser("doctor", help="what a first run would trip over")
+    for command in (trace, doctor):
+        command.add_argument("--stack", help="one in AWS, instead of the one that is up")
     commands.add_parser("up", help="start a stack in the background")
     commands.add_parser("down", help="stop it")
     commands.add_parser("supervise", help="what `up` runs in the background")
@@ -65,14 +67,13 @@ def dispatch(arguments: argparse.Namespace) -> int:
             given = {"plan": True} if arguments.plan else {"replay": arguments.replay} if arguments.replay else {}
             return run.start(background.attach(), given, files_of(arguments), arguments.out)
         case "trace":
-            from laptop import background, trace
+            from laptop import trace
 
-            if arguments.stack:
-                import boto3
+            return trace.main(*_clients_and_stack(arguments.stack), arguments.key)
+        case "doctor":
+            from laptop import doctor
 
-                return trace.main(boto3.client, arguments.stack, arguments.key)
-            up = background.attach()
-            return trace.main(up.stack.client, up.deployment.stack, arguments.key)
+            return doctor.main(*_clients_and_stack(arguments.stack))
         case "up" | "down" | "supervise":
             from laptop import background
 
@@ -82,6 +83,19 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
             os.execvpe(arguments.words[0], arguments.words, environment.of_tools())
     return 0
+
+
+def _clients_and_stack(name: str | None) -> tuple:
+    """Of the one in AWS that is named, with the caller's own credentials and Region; else of the one that is up."""
+    if name:
+        import boto3
+
+        # The AWS CLI and the other SDKs go by AWS_REGION first; boto3 does not know it.
+        return boto3.Session(region_name=os.environ.get("AWS_REGION")).client, name
+    from laptop import background
+
+    up = background.attach()
+    return up.stack.client, up.deployment.stack
 
 
 def report_failure(arguments: argparse.Namespace, failure: Failure) -> int:

@@ -55,7 +55,7 @@ def start_gateway(listener: socket.socket, logs: Path, scratch: Path, aws: str, 
     component = Component(
         "gateway",
         logs / "gateway.log",
-        [sys.executable, "-m", "laptop.gateway", "--socket", str(listener.fileno()), "--warehouse", f"127.0.0.1:{warehouse.port}"]
+        [sys.executable, "-m", "laptop.gateway", "--socket", str(listener.fileno()), "--warehouse", f"127.0.0.1:{warehouse.port}/{warehouse.database}"]
         + ["--folder", scratch, "--logs", logs],
         pass_fds=[listener.fileno()],
         env=environment.without_aws(environment.of_tools()) | environment.of_aws(aws, gateway) | {"TMPDIR": str(scratch)},

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from laptop import environment, seed
+from laptop import environment, network, seed
 from laptop.failure import Failure
 from laptop.paths import ROOT, STATE
 from laptop.processes import Component
@@ -55,6 +55,7 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
         "WarehouseSecretArn": secrets.warehouse,
         "WarehouseJdbcUrl": stack.relayed_warehouse.jdbc_url,
         **seed.own(stack),
+        **network.parameters(network.make(stack)),
     }
     command = ["sam", "deploy", "--config-file", CONFIG, "--config-env", ENVIRONMENT, "--template-file", built / "template.yaml", "--no-progressbar"]
     command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]

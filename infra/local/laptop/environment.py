@@ -40,6 +40,7 @@ def of_aws(endpoint: str, gateway: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ENDPOINT_URL_GLUE": gateway,
         "AWS_ENDPOINT_URL_REDSHIFT_DATA": gateway,
+        "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": gateway,
         "AWS_EC2_METADATA_DISABLED": "true",
         # Neither may lead a test to a real account.
         "AWS_CONFIG_FILE": os.devnull,

@@ -13,7 +13,7 @@ from laptop.execution import Execution, State
 
 _LIVE = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 _COLOUR = _LIVE and not os.environ.get("NO_COLOR")
-_CODES = {"green": "32", "red": "31", "grey": "90", "bold": "1"}
+_CODES = {"green": "32", "red": "31", "yellow": "33", "grey": "90", "bold": "1"}
 _REFRESH_SECONDS = 0.5
 _SIGN_OF_LIFE_SECONDS = 15.0
 _CLEAR_LINE, _UP = "\r\x1b[K", "\x1b[1A"

@@ -46,7 +46,7 @@ class Servers(ABC):
         """Raises if they no longer run."""
 
     def client(self, service: str):
-        at = self.endpoints.gateway if service in ("glue", "redshift-data") else self.endpoints.aws
+        at = self.endpoints.gateway if service in ("glue", "redshift-data", "redshift-serverless") else self.endpoints.aws
         return boto3.client(
             service,
             endpoint_url=at,

@@ -4,27 +4,24 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from laptop import raw_record
+from laptop import deployed, raw_record
 from laptop.data_api import DataApi
+from laptop.deployed import Client
 from laptop.failure import Failure
 from laptop.screen import paint, say
 
 _MENTIONED = 5  # rejections that are listed for a key without a row
 
-# The loading function knows the warehouse and the bucket; on AWS as on the laptop one asks for its environment.
-_FUNCTION = "TriggerGlueLoadFunction"
-
 # As the run's own statement has it. Names in statements are lower-case letters, digits and _.
 _CREATE_TARGET = re.compile(r'CREATE TABLE IF NOT EXISTS "(\w+)"\."(\w+)" \(.*\n  PRIMARY KEY \(([^)]*)\)', re.DOTALL)
 
 
-def main(client: Callable[[str], Any], stack: str, key: str) -> int:
+def main(client: Client, stack: str, key: str) -> int:
     """Puts the record, and nothing else, on the standard output; all that is said about it goes to the error output."""
     try:
         found = find(of_stack(client, stack), key)
@@ -128,15 +125,9 @@ class Found:
             _line(column, "NULL" if value is None else value)
 
 
-def of_stack(client: Callable[[str], Any], name: str) -> Deployed:
-    resource = client("cloudformation").describe_stack_resource(StackName=name, LogicalResourceId=_FUNCTION)["StackResourceDetail"]
-    variables = client("lambda").get_function_configuration(FunctionName=resource["PhysicalResourceId"])["Environment"]["Variables"]
-    login = {
-        "WorkgroupName": variables["WAREHOUSE_WORKGROUP"],
-        "Database": variables["WAREHOUSE_DATABASE"],
-        "SecretArn": variables["WAREHOUSE_SECRET_ARN"],
-    }
-    return Deployed(variables["DATA_BUCKET"], client("s3"), DataApi(client("redshift-data"), login))
+def of_stack(client: Client, name: str) -> Deployed:
+    variables = deployed.variables(client, name, deployed.LOADS)
+    return Deployed(variables["DATA_BUCKET"], client("s3"), deployed.warehouse(client, variables))
 
 
 def find(stack: Deployed, key: str) -> Found:

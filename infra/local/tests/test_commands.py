@@ -79,11 +79,22 @@ def test_what_is_missing_is_told_at_once(words: list[str], says: str) -> None:
 
 
 @pytest.mark.skipif(UP_FILE.exists(), reason="a stack is up")
-@pytest.mark.parametrize("words", [["start"], ["start", "--plan"], ["start", "--replay", "a-run"], ["trace", "a-key"]])
+@pytest.mark.parametrize("words", [["start"], ["start", "--plan"], ["start", "--replay", "a-run"], ["trace", "a-key"], ["doctor"]])
 def test_what_needs_a_stack_that_is_up_says_so(words: list[str]) -> None:
     ended = run(*words)
     assert ended.returncode == 1
     assert "error: NothingUp: no stack is up: start one with `make up`" in ended.stderr
+
+
+@pytest.mark.parametrize(("region", "says"), [({}, "there is no AWS Region"), ({"AWS_REGION": "eu-central-1"}, "there are no AWS credentials: log in")])
+def test_a_stack_in_aws_is_looked_at_as_the_caller(region: dict[str, str], says: str) -> None:
+    """Without credentials it ends before anything is sent."""
+    own = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("AWS_")}
+    nobody = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    command = [sys.executable, "-m", "laptop", "doctor", "--stack", "crosstally-prod"]
+    ended = subprocess.run(command, env=own | nobody | region, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(f"FAIL  stack                  {says}"), ended.stdout + ended.stderr
 
 
 def test_a_summary_of_an_earlier_run_does_not_survive_a_failure(tmp_path: Path) -> None:

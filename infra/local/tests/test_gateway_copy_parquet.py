@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import DataApi
+from laptop.gateway.redshift_serverless import DEFAULT_ROLE
 from laptop.stack import Stack
 
-ROLE = "'arn:aws:iam::000000000000:role/copy'"
+ROLE = f"'{DEFAULT_ROLE}'"
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,10 @@ def test_a_file_without_rows_is_loaded(copier: Copier, table) -> None:
         ("COPY t FROM STDIN", 'syntax error at or near "STDIN"'),
         ("COPY t", "syntax error at end of input"),
         ("COPY no_such_table FROM '{m}' IAM_ROLE default FORMAT AS PARQUET MANIFEST", "Cannot COPY into nonexistent table no_such_table"),
+        (
+            "COPY t FROM '{m}' IAM_ROLE 'arn:aws:iam::000000000000:role/other' FORMAT AS PARQUET MANIFEST",
+            "Not authorized to get credentials of role arn:aws:iam::000000000000:role/other",
+        ),
     ],
     ids=lambda text: text[-28:],
 )

@@ -1,4 +1,4 @@
-"""python -m laptop.gateway --socket FD --warehouse HOST:PORT --folder DIR --logs DIR; the emulator's address comes as AWS_ENDPOINT_URL."""
+"""python -m laptop.gateway --socket FD --warehouse HOST:PORT/DATABASE --folder DIR --logs DIR; the emulator's address comes as AWS_ENDPOINT_URL."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ from laptop.gateway.control import Control
 from laptop.gateway.faults import Faults
 from laptop.gateway.glue_runs import GlueRuns
 from laptop.gateway.redshift_data import RedshiftData
+from laptop.gateway.redshift_serverless import RedshiftServerless
 from laptop.gateway.server import Server
 
 
@@ -23,10 +24,15 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
-    host, _, port = arguments.warehouse.rpartition(":")
-    faults = Faults(operations={*RedshiftData.OPERATIONS, *GlueRuns.OPERATIONS})
+    address, _, database = arguments.warehouse.partition("/")
+    host, _, port = address.rpartition(":")
+    faults = Faults(operations={*RedshiftData.OPERATIONS, *RedshiftServerless.OPERATIONS, *GlueRuns.OPERATIONS})
     glue = GlueRuns(arguments.folder / "glue", arguments.logs, faults)
-    services = {"RedshiftData": RedshiftData(host, int(port), faults), "AWSGlue": glue}
+    services = {
+        "RedshiftData": RedshiftData(host, int(port), faults),
+        "RedshiftServerless": RedshiftServerless(host, int(port), database),
+        "AWSGlue": glue,
+    }
     server = Server(arguments.socket, services, faults, Control(faults, glue), passed_on_to=os.environ["AWS_ENDPOINT_URL"])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from laptop.gateway import parquet_rows
 from laptop.gateway.parquet_rows import Column, LoadError
+from laptop.gateway.redshift_serverless import ROLES
 from laptop.gateway.sql_tokens import Token, tokenize
 
 _COLUMNS = """
@@ -37,6 +38,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)
 class Copy:
     table: tuple[str, ...]  # its name, after that of its schema, if one is given
     manifest: str
+    role: str  # empty: the namespace's default
 
 
 def parse(statement: str) -> Copy | None:
@@ -56,11 +58,13 @@ def parse(statement: str) -> Copy | None:
         options.add(option)
     if options != {"IAM_ROLE", "PARQUET", "MANIFEST"}:
         raise psycopg.errors.FeatureNotSupported("the laptop's COPY needs IAM_ROLE, FORMAT AS PARQUET and MANIFEST, and knows nothing else")
-    return Copy(tuple(table), manifest)
+    return Copy(tuple(table), manifest, words.role)
 
 
 def run(connection: psycopg.Connection, copy: Copy, query: int, open_session: Callable[..., psycopg.Connection]) -> int:
     """Carries a COPY out; returns the number of rows. Why it failed is told in a session of its own, so that it outlives the rollback."""
+    if copy.role and copy.role not in ROLES:
+        raise psycopg.errors.InternalError_(f"Not authorized to get credentials of role {copy.role}")
     table = sql.Identifier(*copy.table)
     session = connection.execute(_SESSION, [table.as_string(connection)]).fetchone()
     table_id = session[4]
@@ -141,6 +145,7 @@ class _Words:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens[:-1] if tokens and tokens[-1].text == ";" else tokens
         self._next = 0
+        self.role = ""
 
     def name(self) -> str:
         token = self._take("word", "name")
@@ -165,7 +170,7 @@ class _Words:
             return ""
         if self.skip("IAM_ROLE"):
             if not self.skip("DEFAULT"):
-                self.string()
+                self.role = self.string()
             return "IAM_ROLE"
         if self.skip("MANIFEST"):
             return "MANIFEST"

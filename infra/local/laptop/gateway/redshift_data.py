@@ -19,12 +19,12 @@ from psycopg.pq import ExecStatus
 from laptop.gateway import copy_parquet, faults, redshift_sql
 from laptop.gateway.errors import ServiceError
 from laptop.gateway.faults import Fault, Faults
+from laptop.gateway.redshift_serverless import WORKGROUP
 from laptop.gateway.redshift_session import Sessions
 from laptop.gateway.sql_parameters import bind
 
 log = logging.getLogger("redshift_data")
 
-WORKGROUP = "local"
 # The limits of the real service.
 _MAX_SQL_BYTES = 100 * 1024
 _MAX_BATCH = 40
