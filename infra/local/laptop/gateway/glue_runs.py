@@ -23,6 +23,7 @@ log = logging.getLogger("glue_runs")
 _LIVE = {"WAITING", "STARTING", "RUNNING", "STOPPING"}
 _DEFAULT_TIMEOUT_MINUTES = 480  # Glue 5
 _STOP_SECONDS = 10.0
+_NUMBERS = {"NumberOfWorkers": int, "MaxCapacity": float}
 _DPU = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}  # of one worker
 
 
@@ -66,7 +67,7 @@ class Run:
             if self.job.get(key):
                 answer[key] = self.job[key]
         # Glue tells the capacity of every run, also where the job states workers.
-        answer.setdefault("MaxCapacity", float(self.job.get("NumberOfWorkers") or 2) * _DPU.get(self.job.get("WorkerType"), 1))
+        answer.setdefault("MaxCapacity", float(self.job.get("NumberOfWorkers", 2) * _DPU.get(self.job.get("WorkerType"), 1)))
         return answer | ({"CompletedOn": self.completed} if self.completed else {}) | ({"ErrorMessage": self.error} if self.error else {})
 
 
@@ -220,10 +221,12 @@ def _definition(name: str) -> dict:
     # The real endpoint is asked, not ourselves: this client goes to the emulator.
     client = boto3.client("glue", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     try:
-        return client.get_job(JobName=name)["Job"]
+        job = client.get_job(JobName=name)["Job"]
     except ClientError as error:
         detail = error.response["Error"]
         raise ServiceError(detail["Code"], detail["Message"]) from error
+    # A parameter of a nested stack is a text; CloudFormation makes a number of it, the emulator (ministack 1.5.33) does not.
+    return job | {name: kind(job[name]) for name, kind in _NUMBERS.items() if job.get(name)}
 
 
 def _end(run: Run) -> None:
