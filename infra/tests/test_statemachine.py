@@ -200,7 +200,7 @@ def test_the_list_of_splits_passes_no_payload():
 
 def test_the_map_gets_what_it_reads_on_both_ways_into_it():
     into = {name for name, state in STATES.items() if "MergeAndClean" in targets(state)}
-    assert into == {"FetchTransactions", "ReportFailedSplit"}
+    assert into == {"WhatWasFetched", "ReportFailedSplit"}
     fetch = STATES["FetchTransactions"]
     assert fetch["Output"].keys() == {"key", "max_concurrency"}
     assert STATES["MergeAndClean"]["MaxConcurrencyPath"] == "$.max_concurrency"
