@@ -141,9 +141,57 @@ pub struct RunInput {
     /// The run whose quarantined records this one takes up again, instead of the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<RunId>,
+    /// The day to load, YYYY-MM-DD, where the source's name has a date in it; the scheduled day when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Whether a source without any blob is a good end.
+    #[serde(default, rename = "allowEmpty", skip_serializing_if = "Option::is_none")]
+    pub allow_empty: Option<bool>,
+    /// Whether the run ends at once where nothing has changed since the last good one.
+    #[serde(default, rename = "skipUnchanged", skip_serializing_if = "Option::is_none")]
+    pub skip_unchanged: Option<bool>,
+    /// For when the schedule has started it: RFC 3339, UTC.
+    #[serde(default, rename = "scheduledAt", skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<String>,
     /// What the console of Step Functions writes into the box for an input; it says nothing.
     #[serde(default, rename = "Comment", skip_serializing)]
     pub comment: Option<String>,
+}
+
+/// A field of an execution's input that no run can work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {why}")]
+pub struct InvalidInput {
+    field: String,
+    why: String,
+}
+
+impl InvalidInput {
+    /// Both parts may quote the input, which is anybody's words: they are cut short, and their control characters are written out.
+    pub fn new(field: &str, why: &str) -> Self {
+        let plain = |text: &str, most: usize| text.chars().take(most).flat_map(char::escape_debug).collect();
+        Self { field: plain(field, 60), why: plain(why, 240) }
+    }
+}
+
+impl RunInput {
+    /// Reads an execution's input, as a person or the schedule gave it.
+    pub fn read(input: serde_json::Value) -> Result<Self, InvalidInput> {
+        let serde_json::Value::Object(fields) = input else {
+            return Err(InvalidInput::new("input", "is no JSON object"));
+        };
+        // One by one first, for a message that names the field.
+        for (field, value) in &fields {
+            let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
+            serde_json::from_value::<Self>(alone.into()).map_err(|error| InvalidInput::new(field, &format!("is refused ({error})")))?;
+        }
+        let input: Self = serde_json::from_value(fields.into()).map_err(|error| InvalidInput::new("input", &error.to_string()))?;
+        let of_the_source = [("date", input.date.is_some()), ("skipUnchanged", input.skip_unchanged == Some(true))];
+        match of_the_source.iter().find(|(_, is_given)| input.replay.is_some() && *is_given) {
+            Some((field, _)) => Err(InvalidInput::new(field, "has no meaning beside replay, which reads no source")),
+            None => Ok(input),
+        }
+    }
 }
 
 /// One version of the transactions, byte-exact in S3, and where it is cut. `manifest-<split bytes>.json` beside the raw object; written last.
