@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, info, info_span};
 
-use crate::azure::{Blob, Version};
+use crate::azure::{Access, Found, Version};
 use crate::config::Config;
 use crate::copy::copy;
 use crate::error::Error;
-use crate::replay;
+use crate::{replay, source};
 
 /// The contract the function was built with.
 const SHIPPED_CONTRACT: &[u8] = include_bytes!("../../../contract.odcs.yaml");
@@ -24,7 +24,7 @@ pub(crate) struct Deps {
     bucket: Bucket,
     customers: Bucket,
     metrics: Metrics,
-    secrets: aws_sdk_secretsmanager::Client,
+    access: Access,
 }
 
 impl Deps {
@@ -32,7 +32,8 @@ impl Deps {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
         let customers = bucket.sibling(&config.customers_bucket);
         let metrics = Metrics::new(config.pipeline_name.clone());
-        Self { config, bucket, customers, metrics, secrets: aws_sdk_secretsmanager::Client::new(aws) }
+        let access = Access::new(&config.azure, aws);
+        Self { config, bucket, customers, metrics, access }
     }
 }
 
@@ -79,7 +80,7 @@ async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
         info!("the sources of this run are pinned already");
         return Ok(response(run_id, inputs.raw_manifest, &raw));
     }
-    let input = read_input(input).map_err(Error::InputInvalid)?;
+    let input = RunInput::read(input).map_err(Error::InputInvalid)?;
     if input.replay.as_ref() == Some(&run_id) {
         return Err(Error::ReplaysItself(run_id));
     }
@@ -87,18 +88,12 @@ async fn fetch(deps: &Deps, request: Request) -> Result<Response, Error> {
     let customers = pin_customers(deps).await?;
     let (raw_manifest, raw) = match &input.replay {
         Some(of) => replay::take_up(&deps.bucket, &run_id, of, deps.config.split_bytes).await?,
-        None => fetch_transactions(deps, &run_id).await?,
+        None => fetch_transactions(deps, &run_id, &input, &started_at).await?,
     };
     deps.bucket.put_json(&run_id.splits_key(), &split_items(&run_id, raw.splits.len())).await?;
     let inputs = Inputs { run_id: run_id.clone(), input, started_at, contract, customers, raw_manifest };
     deps.bucket.put_json(&run_id.inputs_key(), &inputs).await?;
     Ok(response(run_id, inputs.raw_manifest, &raw))
-}
-
-fn read_input(input: serde_json::Value) -> serde_json::Result<RunInput> {
-    // By way of an object: a list would be taken for the fields in their order.
-    let fields: serde_json::Map<_, _> = serde_json::from_value(input)?;
-    serde_json::from_value(fields.into())
 }
 
 fn response(run_id: RunId, raw_manifest: String, raw: &RawManifest) -> Response {
@@ -143,11 +138,14 @@ async fn pin_customers(deps: &Deps) -> Result<CustomersRef, Error> {
 }
 
 /// The transactions' bytes in S3, copied unless this version is there already.
-async fn fetch_transactions(deps: &Deps, run_id: &RunId) -> Result<(String, RawManifest), Error> {
+async fn fetch_transactions(deps: &Deps, run_id: &RunId, input: &RunInput, started_at: &str) -> Result<(String, RawManifest), Error> {
     let config = &deps.config;
-    let secret = cloud::secrets::text(&deps.secrets, &config.azure_secret_id).await?;
-    let blob = Blob::open(&config.azure_secret_id, &secret, &config.azure_container, &config.azure_blob)?;
-    let version = blob.version().await?;
+    let source = source::resolve(config, input, started_at)?;
+    let store = deps.access.open().await?;
+    let Some(Found { name: blob_name, version }) = source.blobs(&store).await?.into_iter().next() else {
+        return Err(source.missing(&source.uri(&store)));
+    };
+    let blob = store.blob(&blob_name);
     if version.bytes == 0 {
         return Err(Error::SourceEmpty { uri: blob.uri });
     }
@@ -159,7 +157,7 @@ async fn fetch_transactions(deps: &Deps, run_id: &RunId) -> Result<(String, RawM
         info!(version = name, "this version of the transactions is in S3 already");
         return Ok((manifest_key, raw));
     }
-    let file_name = config.azure_blob.rsplit('/').next().unwrap_or("transactions.json");
+    let file_name = blob_name.rsplit('/').next().unwrap_or("transactions.json");
     let raw = copy(&blob, &version, &name, &deps.bucket, format!("{prefix}{file_name}"), config.split_bytes).await?;
     deps.bucket.put_json(&manifest_key, &raw).await?;
     deps.metrics.report(run_id.as_str(), None, &[Metric::Bytes("BytesFetched", raw.bytes)]);
@@ -189,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_input_is_empty_or_says_what_a_run_can_do() {
-        let check = |input, expected: Option<RunInput>| assert_eq!(read_input(input).ok(), expected);
+        let check = |input, expected: Option<RunInput>| assert_eq!(RunInput::read(input).ok(), expected);
         let replay = RunId::try_from("run-1".to_owned()).unwrap();
         check(json!({}), Some(RunInput::default()));
         check(json!({"plan": true}), Some(RunInput { plan: true, ..RunInput::default() }));
@@ -199,7 +197,7 @@ mod tests {
         check(json!({"Plan": true}), None);
         check(json!([true]), None);
         // What Step Functions' console writes into the box.
-        let console = read_input(json!({"Comment": "Insert your JSON here"})).unwrap();
+        let console = RunInput::read(json!({"Comment": "Insert your JSON here"})).unwrap();
         assert_eq!((console.plan, console.replay), (false, None));
     }
 
@@ -217,7 +215,7 @@ mod tests {
 
     #[test]
     fn another_version_has_another_name() {
-        let version = |etag: &str, md5| Version { etag: etag.into(), bytes: 3, md5, modified_at: String::new() };
+        let version = |etag: &str, md5| Version { etag: etag.into(), bytes: 3, md5, modified_at: String::new(), content_encoding: None };
         let names = [
             version_name("https://a/b/c", &version("1", None)),
             version_name("https://a/b/c", &version("2", None)),

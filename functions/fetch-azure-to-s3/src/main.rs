@@ -6,6 +6,7 @@ mod copy;
 mod error;
 mod handler;
 mod replay;
+mod source;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
