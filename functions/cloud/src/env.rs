@@ -33,6 +33,8 @@ pub fn flag(name: &str) -> Result<bool, Error> {
     match optional(name).as_str() {
         "true" => Ok(true),
         "false" | "" => Ok(false),
-        text => Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`: make the parameter behind it true or false"))),
+        text => {
+            Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`: make the parameter behind it true or false")))
+        }
     }
 }

@@ -190,7 +190,8 @@ impl Store {
             let page = page.map_err(|e| self.place.explain(e, &uri, "listing it"))?;
             for item in page.blobs.items {
                 let BlobItem::Blob(blob) = item else { continue };
-                if is_folder(blob.metadata.as_ref(), &blob.properties) || (blob.name.ends_with('/') && blob.properties.content_length == 0) {
+                if is_folder(blob.metadata.as_ref(), &blob.properties) || (blob.name.ends_with('/') && blob.properties.content_length == 0)
+                {
                     continue;
                 }
                 if let Some(why) = names::fault(&blob.name).or(blob.name.ends_with('/').then_some("ends with a slash")) {
@@ -259,3 +260,6 @@ fn is_folder(metadata: Option<&HashMap<String, String>>, properties: &BlobProper
 fn is_missing_blob(error: &azure_core::Error) -> bool {
     matches!(error.kind(), ErrorKind::HttpResponse { status: StatusCode::NotFound, error_code } if error_code.as_deref() != Some("ContainerNotFound"))
 }
+
+#[cfg(test)]
+mod tests;

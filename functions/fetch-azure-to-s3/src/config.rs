@@ -78,6 +78,106 @@ impl AzureConfig {
 
     /// Whether a store can be asked for with this.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        Ok(())
+        let invalid = |what: String| Err(Error::ConfigInvalid(what));
+        if !is_container(&self.container) {
+            let shown: String = self.container.chars().take(80).flat_map(char::escape_debug).collect();
+            return invalid(format!(
+                "`{shown}` is no name of a container, which has 3 to 63 small letters, digits and hyphens: correct the parameter AzureContainer"
+            ));
+        }
+        if !self.is_federation() {
+            return match self.secret_id.as_str() {
+                "" => invalid(
+                    "there is no way into the storage account: give the parameter AzureSecretArn, or AzureTenantId, AzureClientId and AzureAccount"
+                        .to_owned(),
+                ),
+                _ => Ok(()),
+            };
+        }
+        let parts = [("AzureTenantId", &self.tenant_id), ("AzureClientId", &self.client_id), ("AzureAccount", &self.account)];
+        let is_plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+        if let Some((name, _)) = parts.iter().find(|(_, part)| !is_plain(part)) {
+            return invalid(format!(
+                "the parameter {name} is empty or holds more than letters, digits, dots and hyphens: federation needs AzureTenantId, AzureClientId and AzureAccount"
+            ));
+        }
+        // A token that travels in the clear is anybody's.
+        let addresses = [("AzureBlobEndpoint", &self.blob_endpoint), ("AzureAuthorityHost", &self.authority_host)];
+        match addresses.iter().find(|(_, address)| !address.is_empty() && !is_private(address)) {
+            Some((name, _)) => {
+                invalid(format!("the parameter {name} is no plain https address: give it as https and a host, or leave it empty"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Source: "Naming and referencing containers, blobs, and metadata", Azure Storage REST reference.
+fn is_container(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    matches!(name, "$root" | "$web" | "$logs") || ((3..=63).contains(&name.len()) && name.chars().all(is_plain))
+}
+
+/// Whether what is sent there can be read by nobody on the way: https, or a server on this machine.
+fn is_private(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else { return false };
+    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    is_plain && (url.scheme() == "https" || (url.scheme() == "http" && is_here))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn federation() -> AzureConfig {
+        let [tenant_id, client_id] = ["7f0b1c1e-0000-4000-8000-000000000001", "7f0b1c1e-0000-4000-8000-000000000002"].map(str::to_owned);
+        AzureConfig { container: "transactions".into(), tenant_id, client_id, account: "acc".into(), ..AzureConfig::default() }
+    }
+
+    #[test]
+    fn a_way_in_is_whole_or_refused_with_its_parameter() {
+        let check = |config: AzureConfig, expected: Option<&str>| {
+            let refused = config.check().err().map(|error| (error.name(), error.to_string()));
+            match expected {
+                None => assert_eq!(refused, None),
+                Some(part) => assert!(matches!(&refused, Some(("ConfigInvalid", text)) if text.contains(part)), "{part}: {refused:?}"),
+            }
+        };
+        let secret = AzureConfig { container: "transactions".into(), secret_id: "s".into(), ..AzureConfig::default() };
+        check(secret.clone(), None);
+        check(federation(), None);
+        check(AzureConfig { secret_id: String::new(), ..secret.clone() }, Some("no way into the storage account"));
+        for container in ["", "ab", "Transactions", "a/b", "tränsactions", "a\nb", &"x".repeat(64)] {
+            check(AzureConfig { container: container.into(), ..secret.clone() }, Some("AzureContainer"));
+        }
+        check(AzureConfig { container: "$root".into(), ..secret }, None);
+        check(AzureConfig { tenant_id: String::new(), ..federation() }, Some("AzureTenantId is empty"));
+        check(AzureConfig { tenant_id: "a/../b".into(), ..federation() }, Some("AzureTenantId is empty"));
+        check(AzureConfig { client_id: String::new(), ..federation() }, Some("AzureClientId is empty"));
+        check(AzureConfig { account: "a@evil".into(), ..federation() }, Some("AzureAccount is empty"));
+        for (address, is_good) in [
+            ("https://acc.blob.core.usgovcloudapi.net", true),
+            ("http://127.0.0.1:10000/acc", true),
+            ("http://[::1]:1", true),
+            ("http://acc.blob.core.windows.net", false),
+            ("http://127.0.0.1.evil.net", false),
+            ("https://user@acc.blob.core.windows.net", false),
+            ("https://acc.blob.core.windows.net?sig=x", false),
+            ("acc.blob.core.windows.net", false),
+            ("ftp://127.0.0.1", false),
+        ] {
+            check(AzureConfig { blob_endpoint: address.into(), ..federation() }, (!is_good).then_some("AzureBlobEndpoint"));
+            check(AzureConfig { authority_host: address.into(), ..federation() }, (!is_good).then_some("AzureAuthorityHost"));
+        }
+    }
+
+    #[test]
+    fn the_blob_service_is_the_public_clouds_or_the_one_given() {
+        let check = |endpoint: &str, expected: &str| {
+            assert_eq!(AzureConfig { blob_endpoint: endpoint.into(), ..federation() }.blob_service(), expected);
+        };
+        check("", "https://acc.blob.core.windows.net");
+        check("https://acc.blob.core.chinacloudapi.cn/", "https://acc.blob.core.chinacloudapi.cn");
     }
 }

@@ -28,10 +28,10 @@ pub(crate) async fn copy(
     let mut bytes = 0u64;
     let malformed = |malformed| Error::SourceMalformed { uri: blob.uri.clone(), malformed };
     let streamed = read(blob, version, async |chunk: Bytes| {
-            bytes += chunk.len() as u64;
-            md5.update(&chunk);
-            finder.push(&chunk).map_err(malformed)?;
-            Ok(upload.write(&chunk).await?)
+        bytes += chunk.len() as u64;
+        md5.update(&chunk);
+        finder.push(&chunk).map_err(malformed)?;
+        Ok(upload.write(&chunk).await?)
     })
     .await;
     let md5: [u8; 16] = md5.finalize().into();

@@ -67,16 +67,17 @@ impl From<Error> for Diagnostic {
     }
 }
 
+/// Past the last colon, semicolon or comma that leads to no other colon or semicolon, a sentence says what to do.
+#[cfg(test)]
+pub(crate) fn advice(sentence: &str) -> Option<&str> {
+    let last = sentence.rfind([':', ';']).unwrap_or(0);
+    let begins = sentence[last..].match_indices([':', ';', ',']).map(|(at, sign)| &sentence[last + at + sign.len()..]);
+    begins.filter_map(|rest| rest.strip_prefix(' ')).find(|rest| rest.len() > 8 && rest.starts_with(char::is_alphanumeric))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Past the last colon, semicolon or comma that leads to no other colon or semicolon, a sentence says what to do.
-    fn advice(sentence: &str) -> Option<&str> {
-        let last = sentence.rfind([':', ';']).unwrap_or(0);
-        let begins = sentence[last..].match_indices([':', ';', ',']).map(|(at, sign)| &sentence[last + at + sign.len()..]);
-        begins.filter_map(|rest| rest.strip_prefix(' ')).find(|rest| rest.len() > 8 && rest.starts_with(char::is_alphanumeric))
-    }
 
     #[test]
     fn every_sentence_of_a_replay_says_what_to_do() {

@@ -28,12 +28,14 @@ enum Selection {
 pub(crate) fn resolve(config: &Config, input: &RunInput, started_at: &str) -> Result<Source, Error> {
     let pattern = &config.azure_blob;
     let date = day(config, input, started_at)?;
-    let text = fill(pattern, date).map_err(|why| refused(pattern, why))?;
-    let is_dated = text != *pattern;
-    if input.date.is_some() && !is_dated {
-        let why = "has no effect, since the name of the source has no {date} in it";
-        return Err(Error::InputInvalid(InvalidInput::new("date", why)));
-    }
+    let (text, date) = match (pattern.contains(['{', '}']), &input.date) {
+        (true, _) => (fill(pattern, date).map_err(|why| refused(pattern, why))?, Some(date)),
+        (false, None) => (pattern.clone(), None),
+        (false, Some(_)) => {
+            let why = "has no effect, since the name of the source has no {date} in it";
+            return Err(Error::InputInvalid(InvalidInput::new("date", why)));
+        }
+    };
     let selection = match text.strip_suffix('*') {
         Some(prefix) => Selection::Prefix(prefix.to_owned()),
         None if text.ends_with('/') => Selection::Prefix(text),
@@ -42,7 +44,7 @@ pub(crate) fn resolve(config: &Config, input: &RunInput, started_at: &str) -> Re
     if let Some(why) = fault(&selection) {
         return Err(refused(pattern, why));
     }
-    Ok(Source { selection, date: is_dated.then_some(date) })
+    Ok(Source { selection, date })
 }
 
 impl Source {
@@ -70,7 +72,9 @@ impl Source {
     pub(crate) fn missing(&self, uri: &str) -> Error {
         let fact = if self.is_prefix() { "holds no blob" } else { "does not exist" };
         let advice = match self.date {
-            Some(date) => format!("upload the transactions of {date}, give another day as the input's date, or correct the parameter AzureBlob"),
+            Some(date) => {
+                format!("upload the transactions of {date}, give another day as the input's date, or correct the parameter AzureBlob")
+            }
             None => "upload the transactions, or correct the parameters AzureContainer and AzureBlob".to_owned(),
         };
         Error::SourceMissing(format!("{uri} {fact}: {advice}"))
@@ -79,11 +83,14 @@ impl Source {
 
 /// The day asked for, else the one the schedule means, else the one the execution started on.
 fn day(config: &Config, input: &RunInput, started_at: &str) -> Result<Date, Error> {
-    let invalid = |field, text: &str, form| InvalidInput::new(field, &format!("is `{}`, not {form}", text.chars().take(60).collect::<String>()));
+    let invalid = |field, text: &str, form| {
+        let shown: String = text.chars().take(60).collect();
+        Error::InputInvalid(InvalidInput::new(field, &format!("is `{shown}`, not {form}")))
+    };
     if let Some(text) = &input.date {
-        let form = "a day as YYYY-MM-DD";
-        let date = if text.len() == 10 { Date::strptime("%Y-%m-%d", text).ok() } else { None };
-        return date.ok_or_else(|| Error::InputInvalid(invalid("date", text, form)));
+        // Other spellings of a day are taken for a slip.
+        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == *text);
+        return date.ok_or_else(|| invalid("date", text, "a day as YYYY-MM-DD"));
     }
     let zone = match config.schedule_timezone.as_str() {
         "" => TimeZone::UTC,
@@ -97,7 +104,7 @@ fn day(config: &Config, input: &RunInput, started_at: &str) -> Result<Date, Erro
         Some(text) => ("scheduledAt", text.as_str()),
         None => ("started_at", started_at),
     };
-    let at: Timestamp = text.parse().map_err(|_| Error::InputInvalid(invalid(field, text, "a time as RFC 3339 writes it")))?;
+    let at: Timestamp = text.parse().map_err(|_| invalid(field, text, "a time as RFC 3339 writes it"))?;
     Ok(at.to_zoned(zone).date())
 }
 
@@ -150,4 +157,144 @@ fn fault(selection: &Selection) -> Option<&'static str> {
 fn refused(pattern: &str, why: &str) -> Error {
     let shown: String = pattern.chars().take(200).flat_map(char::escape_debug).collect();
     CloudError::ConfigInvalid(format!("the source's name `{shown}` {why}: correct the parameter AzureBlob")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::advice;
+
+    const STARTED_AT: &str = "2026-11-22T23:30:00.123Z";
+
+    fn config(azure_blob: &str) -> Config {
+        Config { azure_blob: azure_blob.into(), schedule_timezone: "Europe/Berlin".into(), ..Config::default() }
+    }
+
+    fn dated(date: &str) -> RunInput {
+        RunInput { date: Some(date.into()), ..RunInput::default() }
+    }
+
+    fn scheduled(at: &str) -> RunInput {
+        RunInput { scheduled_at: Some(at.into()), ..RunInput::default() }
+    }
+
+    #[test]
+    fn a_name_is_filled_with_the_day_and_may_be_a_prefix() {
+        let check = |pattern: &str, expected: &Selection| {
+            let source = resolve(&config(pattern), &dated("2026-02-03"), STARTED_AT).unwrap();
+            assert_eq!(&source.selection, expected, "{pattern}");
+        };
+        let name = |text: &str| Selection::Name(text.into());
+        let prefix = |text: &str| Selection::Prefix(text.into());
+        check("transactions/{date}.json", &name("transactions/2026-02-03.json"));
+        check("{date:%Y/%m/%d}/t.json", &name("2026/02/03/t.json"));
+        check("{date:%y%j}-{date}.json", &name("26034-2026-02-03.json"));
+        check("{date:year=%Y, day %d}.json", &name("year=2026, day 03.json"));
+        check("{date:%Y/%m/%d}/", &prefix("2026/02/03/"));
+        check("{date}-*", &prefix("2026-02-03-"));
+        check("a b/%20#?+ü{date}", &name("a b/%20#?+ü2026-02-03"));
+        let plain = |pattern: &str| resolve(&config(pattern), &RunInput::default(), STARTED_AT).unwrap().selection;
+        assert_eq!(plain("transactions.json"), name("transactions.json"));
+        assert_eq!(plain("transactions/"), prefix("transactions/"));
+        assert_eq!(plain("transactions/2026*"), prefix("transactions/2026"));
+        assert_eq!(plain("*"), prefix(""));
+    }
+
+    #[test]
+    fn a_name_that_no_blob_can_have_is_refused() {
+        let check = |pattern: &str, expected: &str| match resolve(&config(pattern), &RunInput::default(), STARTED_AT) {
+            Err(error) => {
+                let sentence = cloud::error::sentence(&error);
+                assert_eq!((error.name(), advice(&sentence)), ("ConfigInvalid", Some("correct the parameter AzureBlob")), "{sentence}");
+                assert!(sentence.contains(expected), "{sentence}");
+            }
+            Ok(source) => panic!("{pattern}: {source:?}"),
+        };
+        check("{Date}.json", "a brace that belongs to no {date}");
+        check("{date.json", "a brace that belongs to no {date}");
+        check("date}.json", "a brace that belongs to no {date}");
+        check("{dates}.json", "a brace that belongs to no {date}");
+        check("{date}}.json", "a brace that belongs to no {date}");
+        check("{date:}.json", "without any of %Y");
+        check("{date:day}.json", "without any of %Y");
+        check("{date:%Y{date}}.json", "with a brace in it");
+        check("{date:%H}.json", "something else than %Y");
+        check("{date:%-d}.json", "something else than %Y");
+        check("{date:%Y%}.json", "something else than %Y");
+        check("{date:%Y%%}.json", "something else than %Y");
+        check("{date:%Y/../%m}.json", "`.` or `..`");
+        check("a*b", "a star that is not at its end");
+        check("a**", "a star that is not at its end");
+        check("/transactions.json", "begins with a slash");
+        check("a/../b.json", "`.` or `..`");
+        check("a\nb.json", "control characters");
+        check(&"x".repeat(1025), "longer than 1024");
+    }
+
+    #[test]
+    fn the_day_is_the_one_asked_for_or_scheduled_or_begun_in_the_zone_of_the_schedule() {
+        let check = |zone: &str, input: &RunInput, expected: &str| {
+            let config = Config { schedule_timezone: zone.into(), ..config("{date}") };
+            assert_eq!(resolve(&config, input, STARTED_AT).unwrap().selection, Selection::Name(expected.into()), "{zone} {input:?}");
+        };
+        check("", &RunInput::default(), "2026-11-22");
+        check("UTC", &RunInput::default(), "2026-11-22");
+        check("Europe/Berlin", &RunInput::default(), "2026-11-23");
+        check("America/New_York", &scheduled("2026-11-22T04:59:59Z"), "2026-11-21");
+        check("America/New_York", &scheduled("2026-11-22T05:00:00Z"), "2026-11-22");
+        // Summer time ends in the night before.
+        check("Europe/Berlin", &scheduled("2026-10-24T22:30:00Z"), "2026-10-25");
+        check("Europe/Berlin", &scheduled("2026-10-25T22:30:00Z"), "2026-10-25");
+        let both = RunInput { date: Some("2024-02-29".into()), ..scheduled("2026-11-22T05:00:00Z") };
+        check("America/New_York", &both, "2024-02-29");
+    }
+
+    #[test]
+    fn what_is_no_day_is_refused_by_its_field() {
+        let check = |pattern: &str, input: &RunInput, expected: &str| match resolve(&config(pattern), input, STARTED_AT) {
+            Err(error) => {
+                let sentence = cloud::error::sentence(&error);
+                assert_eq!(error.name(), "InputInvalid", "{sentence}");
+                assert!(sentence.contains(expected) && advice(&sentence).is_some() && !sentence.contains('\n'), "{sentence}");
+                assert!(sentence.len() < 400, "{sentence}");
+            }
+            Ok(source) => panic!("{input:?}: {source:?}"),
+        };
+        let long = "9".repeat(10_000);
+        for text in [
+            "2026-13-01",
+            "2026-02-29",
+            "2026-2-3",
+            "20260203",
+            "2026-02-03T00:00:00",
+            "..",
+            "../../x",
+            " 2026-02-03",
+            "",
+            "2026-02-03\n",
+            &long,
+        ] {
+            check("{date}", &dated(text), "`date` is `");
+        }
+        check("{date}", &dated("a\u{1b}[31m"), "`a\\u{1b}[31m`");
+        check("{date}", &scheduled("yesterday"), "`scheduledAt` is `yesterday`");
+        check("transactions.json", &scheduled("2026-11-22"), "`scheduledAt` is `2026-11-22`");
+        check("transactions.json", &dated("2026-02-03"), "`date` has no effect");
+        let no_zone = Config { schedule_timezone: "Mars/Olympus".into(), ..config("{date}") };
+        let error = resolve(&no_zone, &RunInput::default(), STARTED_AT).unwrap_err();
+        assert_eq!((error.name(), error.to_string().contains("Mars/Olympus")), ("ConfigInvalid", true));
+    }
+
+    #[test]
+    fn a_source_without_a_blob_says_which_and_what_to_do() {
+        let check = |pattern: &str, input: &RunInput, expected: &str| {
+            let error = resolve(&config(pattern), input, STARTED_AT).unwrap().missing("https://a/c/x");
+            let sentence = error.to_string();
+            assert_eq!(error.name(), "SourceMissing");
+            assert!(sentence.starts_with("https://a/c/x ") && sentence.contains(expected) && advice(&sentence).is_some(), "{sentence}");
+        };
+        check("t.json", &RunInput::default(), "does not exist: upload the transactions");
+        check("t/", &RunInput::default(), "holds no blob: upload the transactions");
+        check("{date}/", &dated("2026-02-03"), "upload the transactions of 2026-02-03, give another day");
+    }
 }

@@ -386,6 +386,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn run_id(name: &str) -> RunId {
@@ -426,6 +428,48 @@ mod tests {
         };
         assert_eq!(twice, expected);
         assert_eq!((once.source_key(), twice.source_key()), (expected.source_key(), "raw/transactions/v1/t.json"));
+    }
+
+    #[test]
+    fn an_input_is_empty_or_says_what_a_run_can_do() {
+        let check = |input, expected: RunInput| assert_eq!(RunInput::read(input), Ok(expected));
+        check(json!({}), RunInput::default());
+        check(json!({"plan": true}), RunInput { plan: true, ..RunInput::default() });
+        check(json!({"replay": "run-1"}), RunInput { replay: Some(run_id("run-1")), ..RunInput::default() });
+        check(json!({"date": "2026-11-21"}), RunInput { date: Some("2026-11-21".into()), ..RunInput::default() });
+        let all = RunInput {
+            plan: true,
+            allow_empty: Some(false),
+            skip_unchanged: Some(true),
+            scheduled_at: Some("t".into()),
+            ..RunInput::default()
+        };
+        check(json!({"plan": true, "allowEmpty": false, "skipUnchanged": true, "scheduledAt": "t"}), all.clone());
+        // What is recorded is an input again.
+        check(serde_json::to_value(&all).unwrap(), all);
+        // What Step Functions' console writes into the box.
+        check(json!({"Comment": "x"}), RunInput { comment: Some("x".into()), ..RunInput::default() });
+    }
+
+    #[test]
+    fn an_input_that_is_none_is_refused_by_its_field() {
+        let check = |input, expected: &str| {
+            let refused = RunInput::read(input).map_err(|error| error.to_string());
+            assert!(matches!(&refused, Err(text) if text.starts_with(expected) && text.len() < 400 && !text.contains('\n')), "{refused:?}");
+        };
+        check(json!([true]), "`input` is no JSON object");
+        check(json!("{}"), "`input` is no JSON object");
+        check(json!({"plan": true, "Plan": true}), "`Plan` is refused (unknown field");
+        check(json!({"replay": "a/../b"}), "`replay` is refused");
+        check(json!({"plan": "yes"}), "`plan` is refused");
+        check(json!({"date": 20261121}), "`date` is refused");
+        check(json!({"allowEmpty": "true"}), "`allowEmpty` is refused");
+        check(json!({"skipUnchanged": 1}), "`skipUnchanged` is refused");
+        check(json!({"allow_empty": true}), "`allow_empty` is refused (unknown field");
+        check(json!({"replay": "run-1", "date": "2026-11-21"}), "`date` has no meaning beside replay");
+        check(json!({"replay": "run-1", "skipUnchanged": true}), "`skipUnchanged` has no meaning beside replay");
+        check(json!({"a\nb": 1}), "`a\\nb` is refused");
+        check(json!({ "x".repeat(9999): "y".repeat(9999) }), "`xxx");
     }
 
     #[test]

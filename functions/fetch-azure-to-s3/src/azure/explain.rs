@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::connection::Kind;
 use super::federation::NoToken;
-use super::transport::cause;
+use super::transport::{Failure, cause, failure};
 use crate::error::Error;
 
 /// Where a store is, and how it was opened.
@@ -61,14 +61,16 @@ impl Place {
                 code: "Credential".to_owned(),
                 advice: "the AccountKey in the secret is no base64, so copy the connection string again".into(),
             },
-            _ => Error::SourceUnavailable { uri, action, source: Box::new(Unanswered(unanswered(&error))) },
+            _ => Error::SourceUnavailable { uri, action, source: Box::new(Unanswered::from(&error)) },
         }
     }
 
     pub(super) fn no_token(&self, why: NoToken) -> Error {
         match why {
             NoToken::Refused { code, advice } => Error::SourceForbidden { uri: self.uri.clone(), code, advice: advice.into() },
-            NoToken::Unavailable { uri, cause } => Error::SourceUnavailable { uri, action: "asking for a token", source: Box::new(Unanswered(cause)) },
+            NoToken::Unavailable { ref uri, .. } => {
+                Error::SourceUnavailable { uri: uri.clone(), action: "asking for a token", source: Box::new(Unanswered::from(&why)) }
+            }
         }
     }
 }
@@ -105,6 +107,9 @@ impl Way {
             (Self::Secret(Kind::Key), _) => {
                 "the key in the secret is wrong or was rotated, so copy the connection string again from Access keys to Secrets Manager".to_owned()
             }
+            (Self::Federation, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "") => {
+                "make AzureTenantId the tenant that the storage account's subscription is in, and AzureAccount an account of it".to_owned()
+            }
             (Self::Federation, _) => {
                 "give the app the role Storage Blob Data Reader, in the container's Access Control (IAM), and allow some minutes for it to take hold"
                     .to_owned()
@@ -113,10 +118,29 @@ impl Way {
     }
 }
 
-/// What the Azure crates say, in one line.
+/// What the Azure crates say in one line, and what a retry needs to know of it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unanswered(String);
+#[error("{text}")]
+pub(super) struct Unanswered {
+    text: String,
+    pub(super) failure: Failure,
+}
+
+impl From<&azure_core::Error> for Unanswered {
+    fn from(error: &azure_core::Error) -> Self {
+        Self { text: unanswered(error), failure: failure(error) }
+    }
+}
+
+impl From<&NoToken> for Unanswered {
+    fn from(why: &NoToken) -> Self {
+        let text = match why {
+            NoToken::Refused { code, .. } => code.clone(),
+            NoToken::Unavailable { cause, .. } => cause.clone(),
+        };
+        Self { text, failure: failure(why) }
+    }
+}
 
 /// Characters of it that are kept: a document that cannot be read is repeated whole.
 const KEPT_CHARS: usize = 400;

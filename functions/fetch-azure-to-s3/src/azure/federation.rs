@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sts::error::ProvideErrorMetadata;
-use aws_sdk_sts::operation::get_web_identity_token::GetWebIdentityTokenError;
 use azure_core::Url;
 use azure_core::auth::{AccessToken, Secret, TokenCredential};
 use azure_core::error::ErrorKind;
@@ -19,9 +18,15 @@ use tracing::info;
 use super::{transport, unanswered};
 use crate::config::AzureConfig;
 
-/// Who the assertion is for.
-/// Source: "Set up an app to trust an external identity provider", Microsoft Entra Workload ID documentation.
-pub(super) const AUDIENCE: &str = "api://AzureADTokenExchange";
+/// Who the assertion is for, which each of Microsoft's clouds names in its own way.
+/// Source: "Configure an app to trust an external identity provider", Microsoft Entra Workload ID documentation.
+fn audience(authority: &str) -> &'static str {
+    match authority.rsplit('.').next() {
+        Some("us") => "api://AzureADTokenExchangeUSGov",
+        Some("cn") => "api://AzureADTokenExchangeChina",
+        _ => "api://AzureADTokenExchange",
+    }
+}
 
 /// The one algorithm that Entra ID says it supports here; STS knows ES384, too.
 /// Source: "Important considerations and restrictions for federated identity credentials", Microsoft Entra Workload ID documentation.
@@ -183,17 +188,18 @@ impl Exchange {
     }
 
     async fn assertion(&self) -> Result<String, NoToken> {
-        let request = self.sts.get_web_identity_token().audience(AUDIENCE).signing_algorithm(ALGORITHM).duration_seconds(ASSERTION_SECONDS);
+        let request = self.sts.get_web_identity_token().audience(audience(&self.authority));
+        let request = request.signing_algorithm(ALGORITHM).duration_seconds(ASSERTION_SECONDS);
         let unavailable = |cause: String| NoToken::Unavailable { uri: "AWS STS".to_owned(), cause };
         let given = request.send().await.map_err(|error| {
-            let refused = |advice| NoToken::Refused { code: error.code().unwrap_or("refused by AWS STS").to_owned(), advice };
-            match error.as_service_error() {
-                Some(GetWebIdentityTokenError::OutboundWebIdentityFederationDisabledException(_)) => {
+            let refused = |advice| NoToken::Refused { code: error.code().unwrap_or_default().to_owned(), advice };
+            match error.code() {
+                Some(code) if code.starts_with("OutboundWebIdentityFederationDisabled") => {
                     refused("enable Outbound Identity Federation in the AWS account, under IAM, Account settings")
                 }
-                _ if matches!(error.code(), Some("AccessDenied" | "AccessDeniedException")) => {
-                    refused("allow the function's role sts:GetWebIdentityToken for the audience of Azure's token exchange")
-                }
+                Some("AccessDenied" | "AccessDeniedException") => refused(
+                    "allow the function's role the action GetWebIdentityToken of AWS STS, for the audience of Azure's token exchange",
+                ),
                 _ => unavailable(unanswered(&error)),
             }
         })?;
@@ -220,6 +226,8 @@ fn denied(status: u16, body: &[u8], claims: Option<Claims>) -> NoToken {
         (None, Some(denied)) => denied.error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect(),
         (None, None) => status.to_string(),
     };
+    // No federated credential matches: 70021, or one of the finer numbers below it, which say what differs.
+    let is_unmatched = number.is_some_and(|number| number.to_string().starts_with("70021"));
     // Source of the numbers: "Microsoft Entra authentication and authorization error codes".
     let advice = match number {
         Some(90002 | 900_021 | 900_023) => {
@@ -228,16 +236,18 @@ fn denied(status: u16, body: &[u8], claims: Option<Claims>) -> NoToken {
         Some(700_016) => {
             "correct the parameters AzureClientId and AzureTenantId, which are the IDs on the app's Overview in Microsoft Entra ID, App registrations"
         }
-        Some(70021 | 700_211..=700_213) => {
+        Some(_) if is_unmatched => {
             "add exactly this issuer and this subject to the app in Microsoft Entra ID, App registrations, Certificates & secrets, \
              Federated credentials, Other issuer, with the audience that the portal proposes"
         }
         Some(700_024) => "run it again, and if it lasts, look whether the issuer of the federated credential is the AWS account's own",
-        Some(7_000_112) => "let the app sign in again, in Microsoft Entra ID, Enterprise applications, Properties, Enabled for users to sign-in",
+        Some(7_000_112) => {
+            "let the app sign in again, in Microsoft Entra ID, Enterprise applications, Properties, Enabled for users to sign-in"
+        }
         Some(53003) => "let the app past the Conditional Access policy that stops it, in Microsoft Entra ID, Security, Conditional Access",
         _ => "look for it in Microsoft Entra ID, Sign-in logs, Service principal sign-ins, which say what the app lacks",
     };
-    if let (Some(70021 | 700_211..=700_213), Some(Claims { iss, sub })) = (number, claims) {
+    if let (true, Some(Claims { iss, sub })) = (is_unmatched, claims) {
         code.push_str(&format!(", issuer {iss}, subject {sub}"));
     }
     NoToken::Refused { code, advice }

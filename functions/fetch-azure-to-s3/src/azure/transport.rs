@@ -9,6 +9,9 @@ use azure_core::headers::{ERROR_CODE, HeaderName, Headers, RETRY_AFTER, RETRY_AF
 use azure_core::{HttpClient, Request, Response, StatusCode};
 use jiff::Timestamp;
 
+use super::explain::Unanswered;
+use super::federation::NoToken;
+
 /// A store that does not even take the connection is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,14 +70,21 @@ pub(crate) struct Failure {
     pub(crate) is_transient: bool,
 }
 
-/// What a retry needs to know about `error`, wherever in its causes it stands.
-pub(crate) fn failure(error: &azure_core::Error) -> Failure {
+/// What a retry needs to know about `error`, be it of the Azure crates or what [`super::Blob::explain`] made of it.
+pub(crate) fn failure(error: &(dyn StdError + 'static)) -> Failure {
+    if let Some(unanswered) = cause::<Unanswered>(error) {
+        return unanswered.failure;
+    }
     if let Some(refusal) = cause::<Refusal>(error) {
         let status = u16::from(refusal.status);
         let is_transient = matches!(status, 408 | 429 | 500 | 502 | 503 | 504);
         return Failure { status: Some(status), retry_after: refusal.retry_after, is_transient };
     }
-    Failure { status: None, retry_after: None, is_transient: *error.kind() == ErrorKind::Io }
+    let is_transient = match cause::<NoToken>(error) {
+        Some(why) => matches!(why, NoToken::Unavailable { .. }),
+        None => cause::<azure_core::Error>(error).is_some_and(|error| *error.kind() == ErrorKind::Io),
+    };
+    Failure { status: None, retry_after: None, is_transient }
 }
 
 /// The first cause of a type.
@@ -93,4 +103,50 @@ fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration> {
     }
     let at = jiff::fmt::rfc2822::parse(headers.get_optional_str(&RETRY_AFTER)?).ok()?.timestamp();
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_says_when_to_come_back_in_four_ways() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let check = |given: &[(HeaderName, &str)], expected: Option<Duration>| {
+            let mut headers = Headers::new();
+            for (name, value) in given {
+                headers.insert(name.clone(), (*value).to_owned());
+            }
+            assert_eq!(retry_after(&headers, now), expected, "{given:?}");
+        };
+        check(&[], None);
+        check(&[(RETRY_AFTER, "7")], Some(Duration::from_secs(7)));
+        check(&[(RETRY_AFTER, "Wed, 25 Nov 2026 12:00:09 GMT")], Some(Duration::from_secs(9)));
+        check(&[(RETRY_AFTER, "Wed, 25 Nov 2026 11:00:00 GMT")], Some(Duration::ZERO));
+        check(&[(RETRY_AFTER, "soon")], None);
+        check(&[(RETRY_AFTER, "-1")], None);
+        check(&[(RETRY_AFTER_MS, "250"), (RETRY_AFTER, "7")], Some(Duration::from_millis(250)));
+        check(&[(X_MS_RETRY_AFTER_MS, "300")], Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn what_may_well_succeed_later_is_told_from_what_will_not() {
+        let of = |status: StatusCode| {
+            let refusal = Refusal { status, code: None, retry_after: Some(Duration::from_secs(1)) };
+            failure(&azure_core::Error::new(ErrorKind::http_response(status, None), refusal).context("around it"))
+        };
+        for status in [408, 429, 500, 502, 503, 504] {
+            let retry_after = Some(Duration::from_secs(1));
+            assert_eq!(of(StatusCode::try_from(status).unwrap()), Failure { status: Some(status), retry_after, is_transient: true });
+        }
+        for status in [400, 403, 404, 409, 412, 416, 501] {
+            assert!(!of(StatusCode::try_from(status).unwrap()).is_transient, "{status}");
+        }
+        let none = |is_transient| Failure { status: None, retry_after: None, is_transient };
+        assert_eq!(failure(&azure_core::Error::message(ErrorKind::Io, "reset")), none(true));
+        assert_eq!(failure(&azure_core::Error::message(ErrorKind::DataConversion, "no XML")), none(false));
+        let token = |why| failure(&azure_core::Error::new(ErrorKind::Credential, why).context("failed to get bearer token"));
+        assert_eq!(token(NoToken::Unavailable { uri: "u".into(), cause: "c".into() }), none(true));
+        assert_eq!(token(NoToken::Refused { code: "c".into(), advice: "a" }), none(false));
+    }
 }
