@@ -21,6 +21,7 @@ use azure_storage_blobs::container::operations::BlobItem;
 use azure_storage_blobs::prelude::{BlobClient, ClientBuilder, ContainerClient};
 use futures::StreamExt;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use self::connection::Connection;
@@ -65,14 +66,14 @@ pub(crate) struct Blob {
 }
 
 /// A blob that was found, and its version then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) version: Version,
 }
 
 /// The version of a blob that a run works on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
     /// As a header has it: in quotes.
     pub(crate) etag: String,
