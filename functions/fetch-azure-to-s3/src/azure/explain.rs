@@ -79,44 +79,35 @@ impl Way {
     /// What to do where the store refuses with `code`.
     /// Source of the codes: "Common REST API error codes" and "Troubleshoot 403 errors", Azure Storage documentation.
     fn advice(self, code: &str, now: Timestamp) -> String {
-        let general = match code {
-            "AuthorizationFailure" | "PublicAccessNotPermitted" => {
-                Some("let the function in, in the storage account's Security + networking, Networking")
+        let own = match (self, code) {
+            (_, "AccountIsDisabled") => "enable the subscription of the storage account again",
+            (Self::Secret(Kind::Sas { expires_at: Some(at) }), _) if at <= now => {
+                return format!("the SAS in the secret has expired on {}, so {NEW_SAS}", at.strftime("%Y-%m-%d"));
             }
-            "AccountIsDisabled" => Some("enable the storage account's subscription again"),
-            _ => None,
-        };
-        if let Some(advice) = general {
-            return advice.to_owned();
-        }
-        match (self, code) {
-            (Self::Secret(Kind::Sas { expires_at: Some(at) }), _) if at <= now => format!(
-                "the SAS in the secret has expired on {}, so make a new one with the permissions Read and List and store it in Secrets Manager",
-                at.strftime("%Y-%m-%d")
-            ),
-            (Self::Secret(Kind::Sas { .. }), "AuthorizationPermissionMismatch" | "AuthorizationResourceTypeMismatch") => {
-                "make a SAS with the permissions Read and List for the container and its blobs, and store it in Secrets Manager".to_owned()
-            }
-            (Self::Secret(Kind::Sas { .. }), _) => {
-                "the SAS in the secret is wrong or revoked, so make a new one with the permissions Read and List and store it in Secrets Manager"
-                    .to_owned()
-            }
+            (Self::Secret(Kind::Sas { .. }), "AuthorizationPermissionMismatch" | "AuthorizationResourceTypeMismatch") => NEW_SAS,
+            (Self::Secret(Kind::Sas { .. }), _) => return format!("the SAS in the secret is wrong or revoked, so {NEW_SAS}"),
             (Self::Secret(Kind::Key), "KeyBasedAuthenticationNotPermitted") => {
-                "choose federation, or allow storage account key access in the storage account's Settings, Configuration".to_owned()
+                "choose federation, or allow storage account key access in the storage account's Settings, Configuration"
             }
             (Self::Secret(Kind::Key), _) => {
-                "the key in the secret is wrong or was rotated, so copy the connection string again from Access keys to Secrets Manager".to_owned()
+                "the key in the secret is wrong or was rotated, so copy the connection string again from Access keys to Secrets Manager"
             }
             (Self::Federation, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "") => {
-                "make AzureTenantId the tenant that the storage account's subscription is in, and AzureAccount an account of it".to_owned()
+                "make AzureTenantId the tenant that the storage account's subscription is in, and AzureAccount an account of it"
             }
             (Self::Federation, _) => {
                 "give the app the role Storage Blob Data Reader, in the container's Access Control (IAM), and allow some minutes for it to take hold"
-                    .to_owned()
             }
+        };
+        match code {
+            // Azure's word for a firewall, and Azurite's for every wrong key.
+            "AuthorizationFailure" => format!("{own}, or let the function in, in the storage account's Security + networking, Networking"),
+            _ => own.to_owned(),
         }
     }
 }
+
+const NEW_SAS: &str = "make a new one with the permissions Read and List for the container and its blobs, and store it in Secrets Manager";
 
 /// What the Azure crates say in one line, and what a retry needs to know of it.
 #[derive(Debug, thiserror::Error)]

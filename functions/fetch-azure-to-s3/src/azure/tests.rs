@@ -150,7 +150,7 @@ async fn a_range_is_of_the_version_that_was_found_and_asked_for_once() {
     let asked = |world: &World| world.server.requests.lock().unwrap().len();
     let before = asked(&world);
     world.set(|state| state.refusal = Some((503, "ServerBusy", vec![("retry-after", "3".to_owned())])));
-    let busy = blob.open_range(&version, 0..3).await.unwrap_err();
+    let busy = blob.open_range(&version, 0..3).await.err().unwrap();
     let expected = Failure { status: Some(503), retry_after: Some(Duration::from_secs(3)), is_transient: true };
     assert_eq!((failure(&busy), asked(&world)), (expected, before + 1));
     let explained = blob.explain(busy, "reading it");
@@ -159,7 +159,7 @@ async fn a_range_is_of_the_version_that_was_found_and_asked_for_once() {
     assert_eq!(failure(&store.list("t").await.unwrap_err()), expected);
 
     world.set(|state| (state.refusal, state.shift) = (None, 1));
-    assert!(failure(&blob.open_range(&version, 0..3).await.unwrap_err()).is_transient);
+    assert!(failure(&blob.open_range(&version, 0..3).await.err().unwrap()).is_transient);
     world.set(|state| (state.cut_at, state.shift) = (Some(2), 0));
     assert!(failure(&read(&blob, &version, 4).await.unwrap_err()).is_transient);
     world.set(|state| {
@@ -189,9 +189,10 @@ async fn a_refusal_says_which_key_of_which_door() {
     let by_sas = world.by_secret().open().await.unwrap();
     for (store, code, expected) in [
         (&by_key, "AuthenticationFailed", "Access keys"),
-        (&by_key, "AuthorizationFailure", "Networking"),
+        (&by_key, "AuthorizationFailure", "Access keys to Secrets Manager, or let the function in"),
         (&by_key, "KeyBasedAuthenticationNotPermitted", "choose federation"),
         (&by_past, "AuthenticationFailed", &format!("expired on {}", past.strftime("%Y-%m-%d"))),
+        (&by_past, "AuthorizationFailure", "expired on "),
         (&by_sas, "AuthenticationFailed", "is wrong or revoked"),
         (&by_sas, "AuthorizationPermissionMismatch", "permissions Read and List"),
         (&by_token, "AuthorizationPermissionMismatch", "Storage Blob Data Reader"),
@@ -281,7 +282,7 @@ async fn a_token_is_replaced_before_it_ends() {
     let store = store.renewed().await.unwrap().unwrap();
     world.set(|state| state.authority = (503, String::new()));
     let blob = store.blob("t.json");
-    let error = blob.open_range(&version, 0..3).await.unwrap_err();
+    let error = blob.open_range(&version, 0..3).await.err().unwrap();
     assert!(failure(&error).is_transient);
     check(&blob.explain(error, "reading it"), "SourceUnavailable", &["/oauth2/v2.0/token", "asking for a token", "503"]);
 }

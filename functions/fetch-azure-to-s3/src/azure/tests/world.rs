@@ -208,6 +208,10 @@ fn store(state: &State, request: &Request) -> Answer {
         headers.push(("content-length", blob.bytes.len().to_string()));
         return Answer { status: 200, headers, ..Answer::default() };
     }
+    // As Azurite does.
+    if !request.header("x-ms-range-get-content-crc64").is_empty() {
+        return refused(500, "FeatureNotSupported", Vec::new());
+    }
     let asked = request.header("x-ms-range").strip_prefix("bytes=").and_then(|range| range.split_once('-')).unwrap();
     let [start, last] = [asked.0, asked.1].map(|end| end.parse::<usize>().unwrap());
     let body = blob.bytes[start..=last.min(blob.bytes.len() - 1)].to_vec();
