@@ -258,3 +258,38 @@ fn aadsts(description: &str) -> Option<u32> {
     let digits = description.strip_prefix("AADSTS")?.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_the_clouds_has_its_audience() {
+        let check = |authority: &str, expected: &str| assert_eq!(audience(authority), expected, "{authority}");
+        check(DEFAULT_AUTHORITY, "api://AzureADTokenExchange");
+        check("https://login.microsoftonline.us", "api://AzureADTokenExchangeUSGov");
+        check("https://login.partner.microsoftonline.cn", "api://AzureADTokenExchangeChina");
+        check("http://127.0.0.1:8080", "api://AzureADTokenExchange");
+    }
+
+    #[test]
+    fn the_number_of_a_denial_is_read_or_left() {
+        let check = |description: &str, expected: Option<u32>| assert_eq!(aadsts(description), expected, "{description}");
+        check("AADSTS700213: No matching federated identity record found", Some(700_213));
+        check("AADSTS90002", Some(90_002));
+        check("AADSTS: ", None);
+        check("AADSTS99999999999: ", None);
+        check("Error AADSTS1", None);
+        check("", None);
+    }
+
+    #[test]
+    fn an_assertion_that_is_none_has_no_claims() {
+        let claims = |payload: &str| {
+            claims(&format!("e30.{}.x", azure_core::base64::encode_url_safe(payload))).map(|claims| (claims.iss, claims.sub))
+        };
+        assert_eq!(claims("{\"iss\":\"i\",\"sub\":\"s\",\"aud\":\"a\"}"), Some(("i".to_owned(), "s".to_owned())));
+        assert_eq!(claims("{\"iss\":\"i\"}"), None);
+        assert_eq!(super::claims("no token").map(|claims| claims.iss), None);
+    }
+}

@@ -26,13 +26,22 @@ pub(crate) fn fault(name: &str) -> Option<&'static str> {
 pub(crate) fn shown(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for c in name.chars() {
-        if c.is_whitespace() || c.is_control() || matches!(c, '%' | '#' | '?' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}') {
+        if c.is_whitespace()
+            || c.is_control()
+            || is_unseen(c)
+            || matches!(c, '%' | '#' | '?' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+        {
             text.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")));
         } else {
             text.push(c);
         }
     }
     text
+}
+
+/// Characters without a width, and those that turn the text around them.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -59,6 +68,7 @@ mod tests {
         check("a+b&c=d;e,f", "a+b&c=d;e,f");
         check("Überweisungen/日本.json", "Überweisungen/日本.json");
         check("a\u{a0}b\u{2028}", "a%C2%A0b%E2%80%A8");
+        check("a\u{202e}b\u{200b}", "a%E2%80%AEb%E2%80%8B");
         check("\"<>\\^`{|}", "%22%3C%3E%5C%5E%60%7B%7C%7D");
     }
 }
