@@ -5,7 +5,7 @@
 
 use std::iter::Peekable;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use cloud::bucket::{Bucket, Pin};
 use cloud::upload::Upload;
 use md5::{Digest, Md5};
@@ -269,8 +269,8 @@ impl Output<'_> {
 
     async fn send(&mut self) -> Result<(), cloud::Error> {
         self.md5.update(&self.made.object);
-        self.object.write(&self.made.object).await?;
-        self.places.write(&self.made.places).await?;
+        self.object.write(Bytes::copy_from_slice(&self.made.object)).await?;
+        self.places.write(Bytes::copy_from_slice(&self.made.places)).await?;
         self.made.clear();
         Ok(())
     }
