@@ -54,6 +54,16 @@ impl RunId {
         format!("runs/{self}/inputs.json")
     }
 
+    /// The blobs of a run whose copy takes more than one call, so that all calls copy the same.
+    pub fn pinned_key(&self) -> String {
+        format!("runs/{self}/pinned.json")
+    }
+
+    /// The answer of a run that ended before it had [`Inputs`].
+    pub fn ended_key(&self) -> String {
+        format!("runs/{self}/ended.json")
+    }
+
     pub fn clean_key(&self, split: u32) -> String {
         format!("runs/{self}/clean/part-{split:05}.parquet")
     }
@@ -131,6 +141,19 @@ pub fn raw_prefix(source_version: &str) -> String {
 /// The object that overrides the contract the functions were built with.
 pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
 
+/// The [`LastSuccess`] of the pipeline.
+pub const LAST_SUCCESS_KEY: &str = "state/last-success.json";
+
+/// What the last run worked on whose ledger balanced: a run on the same again would change nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSuccess {
+    pub run_id: RunId,
+    /// [`RawManifest::version`].
+    pub source_version: String,
+    pub customers: CustomersRef,
+    pub contract_sha256: String,
+}
+
 /// What a run is asked to do. `{}` is a whole input: load what the source holds now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,31 +220,71 @@ impl RunInput {
 /// One version of the transactions, byte-exact in S3, and where it is cut. `manifest-<split bytes>.json` beside the raw object; written last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawManifest {
-    /// The blob's address, without credentials.
+    /// The blob's address, without credentials; of several blobs the address of their prefix.
     pub uri: String,
-    /// The version's name in keys: derived from the ETag.
+    /// The version's name in keys: derived from the ETags.
     pub version: String,
+    /// Of the only blob, or of the one that was modified last.
     pub etag: String,
-    /// RFC 3339, UTC: orders the versions.
+    /// RFC 3339, UTC: orders the versions. Of several blobs the latest.
     pub modified_at: String,
+    /// The bytes that are read: of several blobs one behind the other, each unpacked if it is compressed.
     pub raw_key: String,
+    /// With a compressed blob among them: all blobs as they were stored, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     pub bytes: u64,
     /// Hex.
     pub md5: String,
     /// Hex.
     pub sha256: String,
+    /// CRC-64/NVME in Base64, as S3 keeps it of the whole object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<String>,
+    /// Of the splits that name no other.
     pub format: Format,
     pub records: u64,
     pub splits: Vec<Split>,
+    /// What the version is made of, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<RawBlob>,
     /// Set when `raw_key` holds records of an earlier run's quarantine, taken out of the version that the rest describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+}
+
+/// A blob as it was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawBlob {
+    pub uri: String,
+    pub etag: String,
+    /// RFC 3339, UTC.
+    pub modified_at: String,
+    /// Where it lies in the version's bytes: its first byte, and the one behind its last.
+    pub start: u64,
+    pub end: u64,
+    /// As it was stored.
+    pub bytes: u64,
+    /// Hex, as it was stored.
+    pub md5: String,
+    /// Hex; what whoever stored it said its MD5 is, and it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_md5: Option<String>,
+    pub is_gzip: bool,
+    /// Missing where nothing is in it but white space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    pub records: u64,
 }
 
 impl RawManifest {
     /// Where the version lies byte for byte, so that an offset of a row or of a rejection is a place in it.
     pub fn source_key(&self) -> &str {
         self.replay.as_ref().map_or(&self.raw_key, |replay| &replay.source_key)
+    }
+
+    pub fn format_of(&self, split: &Split) -> Format {
+        split.format.unwrap_or(self.format)
     }
 
     /// The manifest of `run`, which takes up again what `of` has quarantined of this version. What orders the version and names it in
@@ -232,6 +295,7 @@ impl RawManifest {
             bytes: object.bytes,
             md5,
             sha256: object.sha256,
+            crc64nvme: None,
             format: layout.format,
             records: layout.records,
             splits: layout.splits,
@@ -403,15 +467,18 @@ mod tests {
             etag: "e1".into(),
             modified_at: "2026-01-01T00:00:00Z".into(),
             raw_key: "raw/transactions/v1/t.json".into(),
+            original_key: None,
             bytes: 1000,
             md5: "m1".into(),
             sha256: "s1".into(),
+            crc64nvme: Some("c1".into()),
             format: Format::Array,
             records: 9,
-            splits: vec![Split { start: 1, end: 999, records: 9 }],
+            splits: vec![Split { start: 1, end: 999, records: 9, format: None }],
+            blobs: Vec::new(),
             replay: None,
         };
-        let layout = Layout { format: Format::Array, records: 2, splits: vec![Split { start: 1, end: 19, records: 2 }] };
+        let layout = Layout { format: Format::Array, records: 2, splits: vec![Split { start: 1, end: 19, records: 2, format: None }] };
         let object = |key: String| Written { key, bytes: 20, sha256: "s2".into() };
         let [first, second, third] = ["first", "second", "third"].map(run_id);
         let once = source.replayed(&first, &second, object(second.replay_key()), "m2".into(), layout.clone());
@@ -421,6 +488,7 @@ mod tests {
             bytes: 20,
             md5: "m2".into(),
             sha256: "s2".into(),
+            crc64nvme: None,
             records: 2,
             splits: layout.splits,
             replay: Some(Replay { of: second, source_key: source.raw_key.clone(), places_key: "runs/third/replay/places.json".into() }),
