@@ -120,6 +120,10 @@ impl Memory {
         self.put(key, serde_json::to_vec(value).unwrap_or_default());
     }
 
+    pub fn remove(&self, key: &str) {
+        self.lock().objects.remove(key);
+    }
+
     /// Lets the next request whose line (method, key, query, range) contains `what` go wrong; several for several requests.
     pub fn fail(&self, what: &str, fault: Fault) {
         self.lock().faults.push((what.to_owned(), fault));

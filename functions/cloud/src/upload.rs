@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
@@ -170,7 +171,7 @@ impl<'b> Upload<'b> {
         Ok(Paused {
             begun: self.begun.clone(),
             part_bytes: self.part_bytes,
-            parts: self.parts.iter().flatten().cloned().collect(),
+            parts: self.sent()?.into_iter().cloned().collect(),
             hashes: self.hashes.save(),
             rest: crate::checksum::base64(&self.buffer),
         })
@@ -258,6 +259,12 @@ impl<'b> Upload<'b> {
         Ok(())
     }
 
+    /// All parts; none of them may have failed.
+    fn sent(&self) -> Result<Vec<&Part>, Error> {
+        let parts: Option<Vec<&Part>> = self.parts.iter().map(Option::as_ref).collect();
+        parts.ok_or_else(|| self.bucket.unavailable("writing", &self.key, std::io::Error::other("a part of it has failed")))
+    }
+
     /// Takes bytes into the hashes of the whole, on a thread that may compute; gives their own CRC.
     async fn hash(&mut self, bytes: Bytes) -> Result<u64, Error> {
         let mut hashes = std::mem::take(&mut self.hashes);
@@ -272,7 +279,7 @@ impl<'b> Upload<'b> {
 
     async fn complete(&self) -> Result<String, Error> {
         let Some(begun) = &self.begun else { return Ok(String::new()) };
-        let parts: Vec<&Part> = self.parts.iter().flatten().collect();
+        let parts = self.sent()?;
         let crc64 = base64_crc(whole(&parts));
         let (kind, expected) = match begun.is_composite {
             true => (ChecksumType::Composite, composite(&parts)),
@@ -299,14 +306,11 @@ impl<'b> Upload<'b> {
     }
 
     /// A failed write is none if the object stands all the same.
-    async fn excuse(
-        &self,
-        error: impl std::error::Error + Send + Sync + 'static,
-        action: &'static str,
-        expected: &str,
-        crc64: &str,
-    ) -> Result<(), Error> {
-        let failed = self.bucket.unavailable(action, &self.key, error);
+    async fn excuse<E>(&self, error: SdkError<E>, action: &'static str, expected: &str, crc64: &str) -> Result<(), Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let failed = failed(self.bucket, &self.key, action, error);
         match self.stands(expected, crc64).await {
             Ok(true) => {
                 tracing::warn!(key = self.key, error = crate::error::sentence(&failed), "the answer to a write was lost, and the object stands");
@@ -350,8 +354,19 @@ async fn send_part(bucket: &Bucket, key: &str, upload_id: String, index: usize, 
         .body(ByteStream::from(bytes));
     // The checksum says what the payload's signature would say, for a fortieth of its work (2026-11: 20 GB/s and 0.5 GB/s a core).
     let sent = request.customize().config_override(persistent()).disable_payload_signing().send().await;
-    let sent = sent.map_err(|e| bucket.unavailable("writing", key, e))?;
+    let sent = sent.map_err(|e| failed(bucket, key, "writing", e))?;
     Ok(Part { e_tag: sent.e_tag.unwrap_or_default(), crc64, bytes: length })
+}
+
+/// An upload that S3 knows no more cannot be gone on with.
+fn failed<E>(bucket: &Bucket, key: &str, action: &'static str, error: SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if error.code() == Some("NoSuchUpload") {
+        return Error::UploadGone { bucket: bucket.name.clone(), key: key.to_owned() };
+    }
+    bucket.unavailable(action, key, error)
 }
 
 fn persistent() -> aws_sdk_s3::config::Builder {

@@ -24,8 +24,16 @@ pub(crate) enum Error {
     NameUnusable { uri: String, why: &'static str },
     #[error("{uri} holds more than {most} blobs: name a narrower prefix in the parameter AzureBlob, one by date for instance")]
     TooManyBlobs { uri: String, most: usize },
+    #[error("{uri} has more than {} GB, which is the most that one source may have: store it in several, each with a run of its own", most / 1_000_000_000)]
+    SourceTooLarge { uri: String, most: u64 },
+    /// What unpacks it cannot be saved and taken up by another call.
+    #[error("{uri} is gzip and takes longer to unpack than a call of the function may last: store it unpacked, or in several smaller blobs")]
+    GzipTooLong { uri: String },
     #[error("{uri}: {malformed}: store a JSON array of objects, or one object a line")]
     SourceMalformed { uri: String, malformed: Malformed },
+    /// A bug, or no memory left.
+    #[error("a task of the copy has stopped without a word: start the run again, and raise the parameter FetchMemory if it lasts")]
+    Died,
     #[error("{uri} was replaced while it was read: start a new run")]
     SourceChanged { uri: String },
     #[error("{uri} did not arrive whole: {what}; nothing of it was kept")]
@@ -51,13 +59,22 @@ impl Error {
             Self::SourceMissing(_) => "SourceMissing",
             Self::SourceEmpty { .. } => "SourceEmpty",
             Self::SourceForbidden { .. } => "SourceForbidden",
-            Self::SourceMalformed { .. } | Self::NameUnusable { .. } | Self::TooManyBlobs { .. } => "SourceMalformed",
+            Self::SourceMalformed { .. }
+            | Self::NameUnusable { .. }
+            | Self::TooManyBlobs { .. }
+            | Self::SourceTooLarge { .. }
+            | Self::GzipTooLong { .. } => "SourceMalformed",
             Self::SourceChanged { .. } => "SourceChanged",
             Self::SourceCorrupt { .. } | Self::ReplayCorrupt { .. } => "SourceCorrupt",
             Self::ReplayMissing { .. } => "ReplayMissing",
             Self::ReplayEmpty { .. } => "ReplayEmpty",
-            Self::SourceUnavailable { .. } => "SourceUnavailable",
+            Self::SourceUnavailable { .. } | Self::Died => "SourceUnavailable",
         }
+    }
+
+    /// Whether another try may succeed, and go on from what this one has done.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::SourceUnavailable { .. } | Self::Cloud(cloud::Error::StorageUnavailable { .. } | cloud::Error::SecretUnavailable { .. }))
     }
 }
 
