@@ -27,3 +27,14 @@ pub fn positive(name: &str) -> Result<u64, Error> {
         _ => Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`, not a positive whole number"))),
     }
 }
+
+/// A variable that is `true` or `false`; false when missing.
+pub fn flag(name: &str) -> Result<bool, Error> {
+    match optional(name).as_str() {
+        "true" => Ok(true),
+        "false" | "" => Ok(false),
+        text => {
+            Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`: make the parameter behind it true or false")))
+        }
+    }
+}

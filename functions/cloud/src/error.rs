@@ -22,6 +22,12 @@ pub enum Error {
     ObjectChanged { bucket: String, key: String },
     #[error("s3://{bucket}/{key} is not what this step wrote: start a new run")]
     ObjectInvalid { bucket: String, key: String, source: serde_json::Error },
+    /// S3 holds other bytes than were sent; nothing refers to them, and another try writes them anew.
+    #[error("s3://{bucket}/{key} is not what was written ({what}): run again, which writes it anew")]
+    ObjectCorrupt { bucket: String, key: String, what: String },
+    /// Whoever began it has ended it, or the bucket's lifecycle rule has.
+    #[error("the upload of s3://{bucket}/{key} is gone: run again, which begins it anew")]
+    UploadGone { bucket: String, key: String },
     #[error("the secret {id} does not exist: create it, or correct the parameter that names it")]
     SecretMissing { id: String },
     #[error("the secret {id} {why}")]
@@ -37,7 +43,7 @@ impl Error {
         match self {
             Self::ConfigInvalid(_) => "ConfigInvalid",
             Self::ContractInvalid { .. } => "ContractInvalid",
-            Self::StorageUnavailable { .. } => "StorageUnavailable",
+            Self::StorageUnavailable { .. } | Self::ObjectCorrupt { .. } | Self::UploadGone { .. } => "StorageUnavailable",
             Self::ObjectMissing { .. } | Self::ObjectInvalid { .. } => "RunIncomplete",
             Self::ObjectChanged { .. } => "SourceChanged",
             Self::SecretMissing { .. } => "SecretMissing",

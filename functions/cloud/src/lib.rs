@@ -1,9 +1,12 @@
 //! The shell the three functions share: telemetry, configuration from the environment, S3, secrets, the run's contract, errors.
 
 pub mod bucket;
+pub mod checksum;
 pub mod contract;
 pub mod env;
 pub mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 pub mod metrics;
 pub mod pipe;
 pub mod secrets;

@@ -103,7 +103,7 @@ impl Drain {
     /// Uploads until the sink is closed; the object is not visible before [`Upload::finish`].
     pub async fn into_upload<'b>(mut self, mut upload: Upload<'b>) -> Drained<'b> {
         while let Some(chunk) = self.chunks.recv().await {
-            if let Err(error) = upload.write(&chunk).await {
+            if let Err(error) = upload.write(chunk).await {
                 return Drained { upload, error: Some(error) };
             }
         }

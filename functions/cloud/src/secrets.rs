@@ -12,13 +12,15 @@ pub async fn text(client: &Client, id: &str) -> Result<String, Error> {
         if e.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) {
             return Error::SecretMissing { id: id.to_owned() };
         }
-        if e.code() == Some("AccessDeniedException") {
-            return Error::SecretInvalid {
-                id: id.to_owned(),
-                why: "may not be read by this function: allow its role secretsmanager:GetSecretValue on it",
-            };
+        let invalid = |why| Error::SecretInvalid { id: id.to_owned(), why };
+        match e.code() {
+            Some("AccessDeniedException") => {
+                invalid("may not be read by this function: allow its role secretsmanager:GetSecretValue on it, and kms:Decrypt on its key")
+            }
+            Some("DecryptionFailure") => invalid("cannot be decrypted: enable its KMS key again, or store the secret under another"),
+            Some("InvalidRequestException") => invalid("is marked for deletion: restore it, or correct the parameter that names it"),
+            _ => Error::SecretUnavailable { id: id.to_owned(), source: Box::new(e) },
         }
-        Error::SecretUnavailable { id: id.to_owned(), source: Box::new(e) }
     })?;
     response.secret_string.ok_or_else(|| Error::SecretInvalid { id: id.to_owned(), why: "holds bytes, not text: store it as text" })
 }

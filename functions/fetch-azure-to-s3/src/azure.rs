@@ -1,205 +1,286 @@
-//! Azure Blob Storage behind one small door: the only place that knows the Azure crates.
+//! Azure Blob Storage behind one small door: the only place, with the modules below it, that knows the Azure crates.
 
-use std::time::Duration;
+mod connection;
+mod explain;
+mod federation;
+pub(crate) mod names;
+mod transport;
 
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use azure_core::auth::Secret;
 use azure_core::error::ErrorKind;
 use azure_core::request_options::IfMatchCondition;
-use azure_core::{ExponentialRetryOptions, RetryOptions, StatusCode};
-use azure_storage::{CloudLocation, ConnectionString};
-use azure_storage_blobs::prelude::{BlobClient, ClientBuilder};
+use azure_core::{RetryOptions, StatusCode, TransportOptions};
+use azure_storage::{CloudLocation, StorageCredentials};
+use azure_storage_blobs::blob::BlobProperties;
+use azure_storage_blobs::container::operations::BlobItem;
+use azure_storage_blobs::prelude::{BlobClient, ClientBuilder, ContainerClient};
 use bytes::Bytes;
-use futures::StreamExt;
-use serde::Deserialize;
+use futures::future::ready;
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
 
+use self::connection::Connection;
+use self::explain::{Place, Way, unanswered};
+use self::federation::Federation;
+use self::transport::Transport;
+use crate::config::AzureConfig;
 use crate::error::Error;
 
-/// Bytes of one ranged GET, which is also the most that is held of the blob.
-const RANGE_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) use self::transport::{Failure, failure};
+
+/// The most blobs of one source: their names and versions are held and recorded together.
+const MOST_BLOBS: usize = 10_000;
+
+/// The crate has the store compute a CRC64 of every range shorter than this, which nobody reads and Azurite does not know. So more is asked for;
+/// at the end of a blob, where such ranges are, no more comes.
+const LEAST_ASKED: u64 = 4 * 1024 * 1024;
+
+/// What leads to the store: a secret that is read anew for every run, or the function's own identity.
+#[derive(Clone)]
+pub(crate) struct Access {
+    config: Arc<AzureConfig>,
+    secrets: aws_sdk_secretsmanager::Client,
+    /// Kept from run to run, since its token lives longer than one.
+    federation: Option<Federation>,
+}
+
+/// A container and a credential.
+#[derive(Clone)]
+pub(crate) struct Store {
+    access: Access,
+    container: ContainerClient,
+    /// What opened it, to be compared when it is renewed.
+    proof: Secret,
+    place: Arc<Place>,
+}
 
 /// A blob that can be read.
+#[derive(Clone)]
 pub(crate) struct Blob {
     client: BlobClient,
-    container: String,
+    place: Arc<Place>,
     /// Its address, without credentials.
     pub(crate) uri: String,
+    pub(crate) name: String,
+}
+
+/// A blob that was found, and its version then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) version: Version,
 }
 
 /// The version of a blob that a run works on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
+    /// As a header has it: in quotes.
     pub(crate) etag: String,
     pub(crate) bytes: u64,
     /// Content-MD5, when whoever stored the blob gave one.
     pub(crate) md5: Option<[u8; 16]>,
     /// RFC 3339, UTC.
     pub(crate) modified_at: String,
+    pub(crate) content_encoding: Option<String>,
 }
 
-/// The secret's two forms: the bare connection string, or `{"connectionString": "…"}`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretJson {
-    connection_string: String,
+impl Access {
+    pub(crate) fn new(config: &AzureConfig, aws: &SdkConfig) -> Self {
+        let federation = config.is_federation().then(|| Federation::new(config, aws));
+        Self { config: Arc::new(config.clone()), secrets: aws_sdk_secretsmanager::Client::new(aws), federation }
+    }
+
+    /// Reads the secret, or has a token given, and opens the container with it.
+    pub(crate) async fn open(&self) -> Result<Store, Error> {
+        self.config.check()?;
+        match &self.federation {
+            Some(federation) => {
+                let place = self.place(&self.config.blob_service(), Way::Federation);
+                let token = federation.token().await.map_err(|why| place.no_token(why))?;
+                self.federated(federation.clone(), token, place)
+            }
+            None => self.unlocked(cloud::secrets::text(&self.secrets, &self.config.secret_id).await?),
+        }
+    }
+
+    fn unlocked(&self, secret: String) -> Result<Store, Error> {
+        let Connection { account, endpoint, credentials, kind } = Connection::parse(&self.config.secret_id, &secret)?;
+        if let Some(warning) = kind.warning(Timestamp::now()) {
+            warn!(secret = self.config.secret_id, "{warning}");
+        }
+        let place = self.place(&endpoint, Way::Secret(kind));
+        self.store(CloudLocation::Custom { account, uri: endpoint }, credentials, Secret::new(secret), place)
+    }
+
+    fn federated(&self, federation: Federation, token: Secret, place: Place) -> Result<Store, Error> {
+        let location = CloudLocation::Custom { account: self.config.account.clone(), uri: self.config.blob_service() };
+        self.store(location, StorageCredentials::token_credential(Arc::new(federation)), token, place)
+    }
+
+    fn store(&self, location: CloudLocation, credentials: StorageCredentials, proof: Secret, place: Place) -> Result<Store, Error> {
+        let client = transport::client().map_err(|e| Error::SourceUnavailable {
+            uri: place.uri.clone(),
+            action: "making a client",
+            source: Box::new(e),
+        })?;
+        // What to try again is decided by who reads, range by range.
+        let container = ClientBuilder::with_location(location, credentials)
+            .retry(RetryOptions::none())
+            .transport(TransportOptions::new(Arc::new(Transport(client))))
+            .container_client(&self.config.container);
+        Ok(Store { access: self.clone(), container, proof, place: Arc::new(place) })
+    }
+
+    fn place(&self, endpoint: &str, way: Way) -> Place {
+        let container = self.config.container.clone();
+        Place { uri: format!("{endpoint}/{container}"), container, way }
+    }
+}
+
+impl Store {
+    /// The store opened anew; `None` when what opens it is the same as before.
+    pub(crate) async fn renewed(&self) -> Result<Option<Store>, Error> {
+        let renewed = match &self.access.federation {
+            Some(federation) => {
+                let place = self.access.place(&self.access.config.blob_service(), Way::Federation);
+                let token = federation.renewed().await.map_err(|why| place.no_token(why))?;
+                self.access.federated(federation.clone(), token, place)?
+            }
+            None => self.access.open().await?,
+        };
+        Ok((renewed.proof != self.proof).then_some(renewed))
+    }
+
+    /// Address of a blob or of a prefix, without credentials.
+    pub(crate) fn uri(&self, name: &str) -> String {
+        format!("{}/{}", self.place.uri, names::shown(name))
+    }
+
+    pub(crate) fn blob(&self, name: &str) -> Blob {
+        Blob { client: self.container.blob_client(name), place: self.place.clone(), uri: self.uri(name), name: name.to_owned() }
+    }
+
+    /// A blob as it stands now; `None` when there is none of that name.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Found>, Error> {
+        let blob = self.blob(name);
+        let properties = match blob.client.get_properties().await {
+            Ok(found) if is_folder(found.blob.metadata.as_ref(), &found.blob.properties) => {
+                return Err(Error::SourceMissing(format!(
+                    "{} is a folder: end the parameter AzureBlob with a slash to load the blobs in it",
+                    blob.uri
+                )));
+            }
+            Ok(found) => found.blob.properties,
+            Err(error) if is_missing_blob(&error) => return Ok(None),
+            Err(error) => return Err(blob.explain(error, "asking for its properties")),
+        };
+        Ok(Some(Found { name: name.to_owned(), version: Version::of(properties) }))
+    }
+
+    /// The blobs whose names begin with `prefix`, in the order of their names.
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Found>, Error> {
+        let uri = self.uri(prefix);
+        let mut request = self.container.list_blobs().include_metadata(true);
+        if !prefix.is_empty() {
+            request = request.prefix(prefix.to_owned());
+        }
+        let mut pages = request.into_stream();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| self.place.explain(e, &uri, "listing it"))?;
+            for item in page.blobs.items {
+                let BlobItem::Blob(blob) = item else { continue };
+                if is_folder(blob.metadata.as_ref(), &blob.properties) || (blob.name.ends_with('/') && blob.properties.content_length == 0)
+                {
+                    continue;
+                }
+                if let Some(why) = names::fault(&blob.name).or(blob.name.ends_with('/').then_some("ends with a slash")) {
+                    return Err(Error::NameUnusable { uri: self.uri(&blob.name), why });
+                }
+                found.push(Found { name: blob.name, version: Version::of(blob.properties) });
+            }
+            if found.len() > MOST_BLOBS {
+                return Err(Error::TooManyBlobs { uri, most: MOST_BLOBS });
+            }
+        }
+        // An account with folders lists them one by one, which is another order.
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
 }
 
 impl Blob {
-    pub(crate) fn open(secret_id: &str, secret: &str, container: &str, name: &str) -> Result<Self, Error> {
-        // The parser's own error repeats the string, key and all, so it is never shown.
-        let invalid = |why| cloud::Error::SecretInvalid { id: secret_id.to_owned(), why };
-        let text = match serde_json::from_str::<SecretJson>(secret) {
-            Ok(json) => json.connection_string,
-            Err(_) if secret.trim_start().starts_with('{') => {
-                return Err(invalid("is JSON without connectionString: store {\"connectionString\": \"…\"} or the bare string").into());
-            }
-            Err(_) => secret.to_owned(),
-        };
-        let not_one = "is no Azure connection string: copy it from the storage account, Security + networking, Access keys";
-        let parsed = ConnectionString::new(text.trim()).map_err(|_| invalid(not_one))?;
-        let credentials = parsed
-            .storage_credentials()
-            .map_err(|_| invalid("has neither an AccountKey nor a SharedAccessSignature: copy the whole connection string"))?;
-        let account = parsed.account_name.unwrap_or_default().to_owned();
-        let uri = match (parsed.blob_endpoint, parsed.endpoint_suffix) {
-            (Some(endpoint), _) => endpoint.trim_end_matches('/').to_owned(),
-            (None, _) if account.is_empty() => {
-                return Err(invalid("has neither an AccountName nor a BlobEndpoint: copy the whole connection string").into());
-            }
-            (None, suffix) => format!("https://{account}.blob.{}", suffix.unwrap_or("core.windows.net")),
-        };
-        let retry = ExponentialRetryOptions::default().max_retries(4u32).max_total_elapsed(Duration::from_secs(60));
-        let client = ClientBuilder::with_location(CloudLocation::Custom { account, uri: uri.clone() }, credentials)
-            .retry(RetryOptions::exponential(retry))
-            .blob_client(container, name);
-        Ok(Self { client, container: container.to_owned(), uri: format!("{uri}/{container}/{name}") })
-    }
-
     /// The blob as it stands now.
     pub(crate) async fn version(&self) -> Result<Version, Error> {
-        let properties = self.client.get_properties().await.map_err(|e| self.explain(e, "asking for its properties"))?.blob.properties;
-        Ok(Version {
-            etag: properties.etag.to_string(),
+        let found = self.client.get_properties().await.map_err(|e| self.explain(e, "asking for its properties"))?;
+        Ok(Version::of(found.blob.properties))
+    }
+
+    /// Reads a range of this very version, once.
+    pub(crate) async fn open_range(
+        &self,
+        version: &Version,
+        range: Range<u64>,
+    ) -> azure_core::Result<impl Stream<Item = azure_core::Result<Bytes>> + Send + Unpin + use<>> {
+        let asked = range.start..range.end.max(range.start + LEAST_ASKED);
+        let request = self.client.get().chunk_size(asked.end - asked.start).range(asked.clone());
+        let mut answers = request.if_match(IfMatchCondition::Match(version.etag.clone())).into_stream();
+        let other = |what: &'static str| azure_core::Error::message(ErrorKind::Io, what);
+        let answer = answers.next().await.ok_or_else(|| other("nothing was answered"))??;
+        let answered = answer.content_range.ok_or_else(|| other("the whole was answered for a range"))?;
+        // The crate keeps the last byte's place as the end.
+        if answered != azure_core::request_options::Range::new(asked.start, asked.end.min(version.bytes).saturating_sub(1)) {
+            return Err(other("another range was answered"));
+        }
+        let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        Ok(answer.data.scan(left, |left, chunk| {
+            let is_read = *left == 0;
+            let chunk = chunk.map(|mut bytes| {
+                bytes.truncate(*left);
+                *left -= bytes.len();
+                bytes
+            });
+            ready((!is_read).then_some(chunk))
+        }))
+    }
+
+    /// What an error of the Azure crates means that came of `action`.
+    pub(crate) fn explain(&self, error: azure_core::Error, action: &'static str) -> Error {
+        self.place.explain(error, &self.uri, action)
+    }
+}
+
+impl Version {
+    fn of(properties: BlobProperties) -> Self {
+        let etag = properties.etag.to_string();
+        Self {
+            // A list of blobs leaves out the quotes.
+            etag: if etag.ends_with('"') { etag } else { format!("\"{etag}\"") },
             bytes: properties.content_length,
             md5: properties.content_md5.map(|md5| *md5.as_slice()),
             modified_at: azure_core::date::to_rfc3339(&properties.last_modified),
-        })
-    }
-
-    /// Reads this very version, range by range; each range insists on the ETag. `on_bytes` gets the bytes in their order.
-    pub(crate) async fn read<F>(&self, version: &Version, mut on_bytes: F) -> Result<(), Error>
-    where
-        F: AsyncFnMut(Bytes) -> Result<(), Error>,
-    {
-        let request = self.client.get().chunk_size(RANGE_BYTES).if_match(IfMatchCondition::Match(version.etag.clone()));
-        let mut ranges = request.into_stream();
-        while let Some(range) = ranges.next().await {
-            let mut body = range.map_err(|e| self.explain(e, "reading it"))?.data;
-            while let Some(bytes) = body.next().await {
-                on_bytes(bytes.map_err(|e| self.explain(e, "reading it"))?).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn explain(&self, error: azure_core::Error, action: &'static str) -> Error {
-        let uri = self.uri.clone();
-        let (status, code) = match error.kind() {
-            ErrorKind::HttpResponse { status, error_code } => (Some(*status), error_code.clone().unwrap_or_default()),
-            _ => (None, String::new()),
-        };
-        match status {
-            Some(StatusCode::NotFound) if code == "ContainerNotFound" => Error::SourceMissing(format!(
-                "{uri} does not exist: the storage account has no container `{}`; create it, or correct the parameter AzureContainer",
-                self.container
-            )),
-            Some(StatusCode::NotFound) => Error::SourceMissing(format!(
-                "{uri} does not exist: upload the blob, or correct the parameters AzureContainer and AzureBlob"
-            )),
-            Some(StatusCode::Forbidden | StatusCode::Unauthorized) => Error::SourceForbidden {
-                uri,
-                code: if code.is_empty() { "403".to_owned() } else { code },
-                advice: "the key or SAS in the secret is wrong, expired or lacks read permission; renew it in Secrets Manager",
-            },
-            Some(StatusCode::PreconditionFailed) => Error::SourceChanged { uri },
-            // A key that is no base64 fails before anything is sent.
-            None if *error.kind() == ErrorKind::Credential => Error::SourceForbidden {
-                uri,
-                code: "Credential".to_owned(),
-                advice: "the AccountKey in the secret is no base64; copy the connection string again",
-            },
-            _ => Error::SourceUnavailable { uri, action, source: Box::new(Unanswered::from(error)) },
+            content_encoding: properties.content_encoding.filter(|encoding| !encoding.is_empty()),
         }
     }
 }
 
-/// What the Azure crates say, without the query of any address in it: a SAS stands there, and HTTP errors quote their address.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unanswered(String);
-
-/// Characters of it that are kept: an HTTP error repeats the whole body of the answer.
-const KEPT_CHARS: usize = 500;
-
-impl From<azure_core::Error> for Unanswered {
-    fn from(error: azure_core::Error) -> Self {
-        Self(without_queries(&cloud::error::sentence(&error)).chars().take(KEPT_CHARS).collect())
-    }
+/// A folder of an account that has folders: a blob of no bytes to all who do not ask.
+fn is_folder(metadata: Option<&HashMap<String, String>>, properties: &BlobProperties) -> bool {
+    let is_marked = |(name, value): (&String, &String)| name.eq_ignore_ascii_case("hdi_isfolder") && value.eq_ignore_ascii_case("true");
+    properties.resource_type.as_deref() == Some("directory") || metadata.is_some_and(|metadata| metadata.iter().any(is_marked))
 }
 
-fn without_queries(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('?') {
-        kept.push_str(&rest[..start]);
-        let query = &rest[start..];
-        let end = query.find(|c: char| c.is_whitespace() || matches!(c, ')' | '"' | '\'' | '<')).unwrap_or(query.len());
-        rest = &query[end..];
-    }
-    kept + rest
+/// Whether it is the blob that is not there, and not its container.
+fn is_missing_blob(error: &azure_core::Error) -> bool {
+    matches!(error.kind(), ErrorKind::HttpResponse { status: StatusCode::NotFound, error_code } if error_code.as_deref() != Some("ContainerNotFound"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_message_quotes_a_sas() {
-        let check = |text: &str, expected: &str| assert_eq!(without_queries(text), expected);
-        check(
-            "error sending request for url (https://a.net/c/b?sv=1&sig=SECRET): timed out",
-            "error sending request for url (https://a.net/c/b): timed out",
-        );
-        check("https://a.net/c/b?sig=SECRET", "https://a.net/c/b");
-        check("<Uri>https://a.net?sig=SECRET</Uri> \"https://b.net?sig=SECRET\"", "<Uri>https://a.net</Uri> \"https://b.net\"");
-        check("plain", "plain");
-    }
-
-    #[test]
-    fn a_secret_that_is_none_is_refused_without_its_words() {
-        let check = |secret: &str, expected: &str| match Blob::open("the-secret", secret, "container", "blob") {
-            Err(Error::Cloud(error @ cloud::Error::SecretInvalid { .. })) => {
-                let message = error.to_string();
-                assert!(message.contains("the-secret") && message.contains(expected) && !message.contains("S3CRET"), "{message}");
-            }
-            Err(other) => panic!("{other}"),
-            Ok(blob) => panic!("{}", blob.uri),
-        };
-        check("S3CRET", "is no Azure connection string");
-        check("AccountName=a;AccountKey=", "is no Azure connection string");
-        check("{\"other\": \"S3CRET\"}", "without connectionString");
-        check("AccountName=a;EndpointSuffix=core.windows.net", "neither an AccountKey nor a SharedAccessSignature");
-        check("SharedAccessSignature=sig=S3CRET", "neither an AccountName nor a BlobEndpoint");
-    }
-
-    #[test]
-    fn both_forms_of_the_secret_name_the_blob() {
-        let check = |secret: &str, expected: &str| {
-            let blob = Blob::open("s", secret, "container", "a/blob.json").unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(blob.uri, expected);
-        };
-        let bare = "DefaultEndpointsProtocol=https;AccountName=acc;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn";
-        check(bare, "https://acc.blob.core.chinacloudapi.cn/container/a/blob.json");
-        check(&format!("{{\"connectionString\": \"{bare}\"}}"), "https://acc.blob.core.chinacloudapi.cn/container/a/blob.json");
-        check("AccountName=acc;AccountKey=a2V5", "https://acc.blob.core.windows.net/container/a/blob.json");
-        check("BlobEndpoint=http://127.0.0.1:1/acc/;SharedAccessSignature=sv=1&sig=x", "http://127.0.0.1:1/acc/container/a/blob.json");
-    }
-}
+mod tests;

@@ -1,74 +1,461 @@
-//! The blob's bytes into S3, exactly: whatever arrives is hashed, measured and scanned on its way, and becomes visible only if all agree.
+//! The blobs' bytes into S3, exactly: whatever arrives is hashed, measured and scanned on its way, and becomes visible only if all agree.
+//!
+//! Memory, whatever the size, in parts of 8 MiB: ranges that arrive or wait for their turn 6 (with gzip 2), the one that is dealt with 1,
+//! parts on their way to S3 4 and one that is filled 1; with gzip both of these once more, for the other object, and 12 MiB of text. That
+//! is 96 MiB (with gzip 116 MiB), and some 20 MiB for the process. Objects over 78 GiB need larger parts, and fewer at once: 32 MiB on
+//! their way and 32 MiB to be filled, with 4 ranges, are 104 MiB.
 
+mod checkpoint;
+#[cfg(test)]
+pub(crate) mod fake;
+mod tap;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
 use cloud::bucket::Bucket;
-use cloud::upload::Upload;
-use md5::{Digest, Md5};
-use pipeline::manifest::{RawManifest, hex};
-use pipeline::split::{Layout, SplitFinder};
+use cloud::upload::{MAX_OBJECT_BYTES, PART_BYTES, Upload, Uploaded};
+use futures::StreamExt;
+use futures::stream::Stream;
+use pipeline::manifest::{RawManifest, hex, raw_prefix};
+use pipeline::source::Malformed;
+use tokio::time::Instant;
+use tracing::{info, warn};
 
-use crate::azure::{Blob, Version};
+use self::checkpoint::Checkpoint;
+use self::tap::Tap;
 use crate::error::Error;
+use crate::inflate::{Inflater, MAX_INFLATED_BYTES, begins_gzip, is_called_gzip, is_named_gzip};
+use crate::pinned::{Pinned, PinnedBlob};
+use crate::progress::{Deadline, Progress};
+use crate::ranges::{Blobs, Position, Segment, in_order, segments};
+use crate::retry::Budget;
 
-/// Copies one version of the blob to `raw_key`.
-pub(crate) async fn copy(
-    blob: &Blob,
-    version: &Version,
-    version_name: &str,
-    bucket: &Bucket,
-    raw_key: String,
-    split_bytes: u64,
-) -> Result<RawManifest, Error> {
-    let mut upload = Upload::new(bucket, raw_key.clone());
-    let mut md5 = Md5::new();
-    let mut finder = SplitFinder::new(split_bytes);
-    let mut bytes = 0u64;
-    let malformed = |malformed| Error::SourceMalformed { uri: blob.uri.clone(), malformed };
-    let streamed = blob
-        .read(version, async |chunk| {
-            bytes += chunk.len() as u64;
-            md5.update(&chunk);
-            finder.push(&chunk).map_err(malformed)?;
-            Ok(upload.write(&chunk).await?)
-        })
-        .await;
-    let md5: [u8; 16] = md5.finalize().into();
-    let checked = streamed.and_then(|()| verify(blob, version, bytes, md5)).and_then(|()| layout(blob, finder));
-    let layout = match checked {
-        Ok(layout) => layout,
-        Err(error) => {
-            upload.abort().await;
-            return Err(error);
-        }
+/// Ranges that arrive at once, or have arrived and wait for their turn.
+const RANGES: usize = 6;
+const RANGES_WITH_LARGE_PARTS: usize = 4;
+/// Unpacking is slower than the network.
+const RANGES_WITH_GZIP: usize = 2;
+
+/// How often a checkpoint is left, so that a call that is killed is no longer lost than that.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// One version of a source, and how it is copied.
+pub(crate) struct Job<'j> {
+    pub(crate) bucket: &'j Bucket,
+    pub(crate) pinned: &'j Pinned,
+    pub(crate) version: String,
+    pub(crate) split_bytes: u64,
+    pub(crate) range_bytes: u64,
+    pub(crate) part_bytes: usize,
+    pub(crate) deadline: Deadline,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// How a call of a copy ends well.
+#[derive(Debug)]
+pub(crate) enum Copied {
+    Whole(Box<RawManifest>),
+    /// Its time is over; the next call goes on.
+    Partly,
+}
+
+/// Copies a source, from its beginning or from where a former call has stopped.
+pub(crate) async fn copy<B: Blobs>(job: &Job<'_>, blobs: B) -> Result<Copied, Error> {
+    if job.pinned.bytes() == 0 {
+        return Err(Error::SourceEmpty { uri: job.pinned.uri.clone() });
+    }
+    if job.pinned.bytes() > MAX_OBJECT_BYTES {
+        return Err(Error::SourceTooLarge { uri: job.pinned.uri.clone(), most: MAX_OBJECT_BYTES });
+    }
+    let _logging = job.progress.log();
+    let copying = match checkpoint::load(job).await?.and_then(|saved| Copying::resume(job, saved)) {
+        Some(copying) => copying,
+        None => Copying::begin(job, job.pinned.is_called_gzip(), false),
     };
-    let uploaded = upload.finish().await?;
-    Ok(RawManifest {
-        uri: blob.uri.clone(),
-        version: version_name.to_owned(),
-        etag: version.etag.clone(),
-        modified_at: version.modified_at.clone(),
-        raw_key,
-        bytes: uploaded.bytes,
-        md5: hex(&md5),
-        sha256: hex(&uploaded.sha256),
-        format: layout.format,
-        records: layout.records,
-        splits: layout.splits,
-        replay: None,
-    })
+    let has_checkpoint = copying.has_checkpoint;
+    if let Some(copied) = copying.run(blobs.clone()).await? {
+        return Ok(copied);
+    }
+    // A blob that no name gave away is gzip: now there are two objects to be written.
+    let again = Copying::begin(job, true, has_checkpoint).run(blobs).await?;
+    again.ok_or_else(|| Error::SourceChanged { uri: job.pinned.uri.clone() })
 }
 
-fn verify(blob: &Blob, version: &Version, bytes: u64, md5: [u8; 16]) -> Result<(), Error> {
-    let corrupt = |what| Error::SourceCorrupt { uri: blob.uri.clone(), what };
-    if bytes != version.bytes {
-        return Err(corrupt(format!("{bytes} bytes arrived of {}", version.bytes)));
+impl Job<'_> {
+    fn prefix(&self) -> String {
+        raw_prefix(&self.version)
     }
-    match version.md5 {
-        Some(expected) if expected != md5 => Err(corrupt(format!("its MD5 is {}, its Content-MD5 says {}", hex(&md5), hex(&expected)))),
-        _ => Ok(()),
+
+    /// Of the manifest that is written last.
+    pub(crate) fn manifest_key(&self) -> String {
+        // Where a version is cut depends on this parameter, too. Cut anew, the same bytes are written to the same place once more.
+        format!("{}manifest-{}.json", self.prefix(), self.split_bytes)
+    }
+
+    fn checkpoint_key(&self) -> String {
+        format!("{}progress-{}.json", self.prefix(), self.split_bytes)
+    }
+
+    /// Of the bytes that are read.
+    fn raw_key(&self, is_compressed: bool) -> String {
+        let name = self.pinned.file_name();
+        let unpacked = if is_compressed && is_named_gzip(&name) { &name[..name.len() - 3] } else { &name };
+        format!("{}{unpacked}", self.prefix())
+    }
+
+    /// Of the bytes as they are stored, where they have to be unpacked.
+    fn original_key(&self) -> String {
+        format!("{}original/{}", self.prefix(), self.pinned.file_name())
     }
 }
 
-fn layout(blob: &Blob, finder: SplitFinder) -> Result<Layout, Error> {
-    let layout = finder.finish().map_err(|malformed| Error::SourceMalformed { uri: blob.uri.clone(), malformed })?;
-    layout.ok_or_else(|| Error::SourceEmpty { uri: blob.uri.clone() })
+/// A copy under way.
+struct Copying<'j> {
+    job: &'j Job<'j>,
+    /// The next byte to deal with.
+    position: Position,
+    /// Away while it is used on a thread of its own.
+    tap: Option<Box<Tap>>,
+    /// Of the present blob.
+    inflater: Option<Box<Inflater>>,
+    raw: Upload<'j>,
+    /// Where some blob is compressed.
+    original: Option<Upload<'j>>,
+    /// Whether all of it stands at `position`, and not in the middle of a segment.
+    is_settled: bool,
+    is_renewed: bool,
+    /// Bytes before the last checkpoint of this call.
+    saved: Option<u64>,
+    saved_at: Instant,
+    /// Left by this call or a former one.
+    has_checkpoint: bool,
+    began_at: Position,
 }
+
+enum Stop {
+    End,
+    Deadline,
+    UnexpectedGzip,
+}
+
+type Arriving = Pin<Box<dyn Stream<Item = (Segment, Result<Bytes, Error>)> + Send>>;
+
+impl<'j> Copying<'j> {
+    fn begin(job: &'j Job<'j>, is_compressed: bool, has_checkpoint: bool) -> Self {
+        let upload = |key| Upload::in_parts_of(job.part_bytes, job.bucket, key);
+        let is_several = job.pinned.blobs.len() > 1;
+        Self {
+            job,
+            position: Position::default(),
+            tap: Some(Box::new(Tap::new(job.split_bytes, is_several || is_compressed))),
+            inflater: None,
+            raw: upload(job.raw_key(is_compressed)),
+            original: is_compressed.then(|| upload(job.original_key())),
+            is_settled: true,
+            is_renewed: false,
+            saved: None,
+            saved_at: Instant::now(),
+            has_checkpoint,
+            began_at: Position::default(),
+        }
+    }
+
+    /// `None` when the checkpoint is of another shape than ours.
+    fn resume(job: &'j Job<'j>, saved: Checkpoint) -> Option<Self> {
+        let is_compressed = saved.original.is_some();
+        let original = match saved.original {
+            Some(paused) => Some(Upload::resume(job.bucket, job.original_key(), paused)?),
+            None => None,
+        };
+        let copying = Self {
+            position: saved.position,
+            began_at: saved.position,
+            tap: Some(Box::new(saved.tap.restore()?)),
+            raw: Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?,
+            original,
+            ..Self::begin(job, is_compressed, true)
+        };
+        job.progress.begin_at(copying.copied());
+        info!(copied = copying.copied(), total = job.pinned.bytes(), "going on where a former call has stopped");
+        Some(copying)
+    }
+
+    /// `None` when a blob is gzip and was not known to be.
+    async fn run<B: Blobs>(mut self, blobs: B) -> Result<Option<Copied>, Error> {
+        match self.advance(blobs).await {
+            Ok(Stop::End) => self.finish().await.map(|raw| Some(Copied::Whole(Box::new(raw)))),
+            Ok(Stop::Deadline) => self.stop().await.map(|()| Some(Copied::Partly)),
+            Ok(Stop::UnexpectedGzip) => {
+                self.job.progress.begin_at(0);
+                self.abort().await;
+                Ok(None)
+            }
+            Err(error) => {
+                self.fail(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn advance<B: Blobs>(&mut self, mut blobs: B) -> Result<Stop, Error> {
+        self.end_empty_blobs().await?;
+        let mut arriving = self.arriving(&blobs);
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = arriving.next() => next,
+                () = self.job.deadline.passed() => return Ok(Stop::Deadline),
+            };
+            let Some((segment, read)) = next else { return Ok(Stop::End) };
+            let bytes = match read {
+                Err(refused @ Error::SourceForbidden { .. }) if !self.is_renewed => {
+                    self.is_renewed = true;
+                    blobs = blobs.renewed().await?.ok_or(refused)?;
+                    arriving = self.arriving(&blobs);
+                    info!("the credential was renewed in the middle of the copy");
+                    continue;
+                }
+                read => read?,
+            };
+            if self.is_unexpected_gzip(&segment, &bytes) {
+                return Ok(Stop::UnexpectedGzip);
+            }
+            self.is_settled = false;
+            self.take(segment, bytes).await?;
+            self.is_settled = true;
+            if self.is_checkpoint_due() {
+                self.save().await?;
+            }
+            if self.job.deadline.is_past() && self.position.blob < self.job.pinned.blobs.len() {
+                return Ok(Stop::Deadline);
+            }
+        }
+    }
+
+    fn arriving<B: Blobs>(&self, blobs: &B) -> Arriving {
+        let sizes: Arc<[u64]> = self.job.pinned.blobs.iter().map(|blob| blob.found.version.bytes).collect();
+        let at_once = match self.original {
+            Some(_) => RANGES_WITH_GZIP,
+            None if self.job.part_bytes > PART_BYTES => RANGES_WITH_LARGE_PARTS,
+            None => RANGES,
+        };
+        let wanted = segments(sizes, self.position, self.job.range_bytes);
+        Box::pin(in_order(blobs.clone(), wanted, at_once, self.job.budget.clone()))
+    }
+
+    fn is_unexpected_gzip(&self, segment: &Segment, bytes: &[u8]) -> bool {
+        segment.range.start == 0 && self.original.is_none() && begins_gzip(bytes)
+    }
+
+    /// Deals with the next segment.
+    async fn take(&mut self, segment: Segment, bytes: Bytes) -> Result<(), Error> {
+        if segment.range.start == 0 {
+            self.begin_blob(segment.blob, &bytes)?;
+        }
+        match self.inflater {
+            None => {
+                let (tapped, raw) = match &mut self.original {
+                    Some(original) => {
+                        let both = async {
+                            original.write(bytes.clone()).await?;
+                            self.raw.write(bytes.clone()).await
+                        };
+                        tokio::join!(tap::plain(&mut self.tap, bytes.clone()), both)
+                    }
+                    None => tokio::join!(tap::plain(&mut self.tap, bytes.clone()), self.raw.write(bytes.clone())),
+                };
+                tapped?.map_err(|malformed| self.malformed(malformed))?;
+                raw?;
+            }
+            Some(_) => self.take_gzip(bytes).await?,
+        }
+        self.job.progress.add(segment.range.end - segment.range.start);
+        self.position = Position { blob: segment.blob, byte: segment.range.end };
+        if segment.range.end == self.blob().found.version.bytes {
+            self.end_blob().await?;
+            self.end_empty_blobs().await?;
+        }
+        Ok(())
+    }
+
+    fn begin_blob(&mut self, number: usize, bytes: &[u8]) -> Result<(), Error> {
+        self.position = Position { blob: number, byte: 0 };
+        let is_gzip = begins_gzip(bytes);
+        if !is_gzip && is_called_gzip(&self.blob().found) {
+            let what = "it is called gzip by its name or its Content-Encoding, and does not begin like gzip";
+            return Err(self.malformed(Malformed::new(0, what)));
+        }
+        let left = MAX_INFLATED_BYTES.saturating_sub(self.raw.bytes());
+        self.inflater = is_gzip.then(|| Box::new(Inflater::new(left)));
+        Ok(())
+    }
+
+    async fn take_gzip(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+        let Some(original) = &mut self.original else { return Ok(()) };
+        let (tapped, written) = tokio::join!(tap::stored(&mut self.tap, bytes.clone()), original.write(bytes.clone()));
+        tapped?;
+        written?;
+        while !bytes.is_empty() {
+            let (rest, text) = tap::inflate(&mut self.tap, &mut self.inflater, bytes).await?.map_err(|malformed| self.malformed(malformed))?;
+            self.raw.write(text).await?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// The blob at `position` has come whole.
+    async fn end_blob(&mut self) -> Result<(), Error> {
+        if self.inflater.is_some() {
+            let rest = tap::finish(&mut self.tap, &mut self.inflater).await?.map_err(|malformed| self.malformed(malformed))?;
+            self.raw.write(rest).await?;
+        }
+        let is_gzip = self.inflater.take().is_some();
+        let PinnedBlob { uri, found } = self.blob();
+        let (md5, expected) = (self.tap()?.take_blob_md5(), found.version.md5);
+        if expected.is_some_and(|expected| expected != md5) {
+            let what = format!("its MD5 is {}, its Content-MD5 says {}", hex(&md5), expected.map(|md5| hex(&md5)).unwrap_or_default());
+            return Err(Error::SourceCorrupt { uri: uri.clone(), what });
+        }
+        let blob = self.blob();
+        self.tap()?.end_blob(blob, md5, is_gzip).map_err(|malformed| self.malformed(malformed))?;
+        self.position = Position { blob: self.position.blob + 1, byte: 0 };
+        Ok(())
+    }
+
+    async fn end_empty_blobs(&mut self) -> Result<(), Error> {
+        while self.job.pinned.blobs.get(self.position.blob).is_some_and(|blob| blob.found.version.bytes == 0) {
+            self.end_blob().await?;
+        }
+        Ok(())
+    }
+
+    /// All blobs have come.
+    async fn finish(mut self) -> Result<RawManifest, Error> {
+        let Some(tap) = self.tap.take() else { return Err(Error::Died) };
+        let (layout, blobs, object_md5) = tap.finish();
+        let pinned = self.job.pinned;
+        let (Some(layout), Some(newest)) = (layout, pinned.newest()) else {
+            self.discard().await;
+            return Err(Error::SourceEmpty { uri: pinned.uri.clone() });
+        };
+        let original_key = match self.original {
+            Some(original) => Some(original.finish().await?.key),
+            None => None,
+        };
+        let Uploaded { key, bytes, sha256, crc64 } = self.raw.finish().await?;
+        let md5 = object_md5.unwrap_or_else(|| blobs.first().map(|blob| blob.md5.clone()).unwrap_or_default());
+        Ok(RawManifest {
+            uri: pinned.uri.clone(),
+            version: self.job.version.clone(),
+            etag: newest.found.version.etag.clone(),
+            modified_at: newest.found.version.modified_at.clone(),
+            raw_key: key,
+            original_key,
+            bytes,
+            md5,
+            sha256: hex(&sha256),
+            crc64nvme: Some(crc64),
+            format: layout.format,
+            records: layout.records,
+            splits: layout.splits,
+            blobs,
+            replay: None,
+        })
+    }
+
+    /// The call's time is over.
+    async fn stop(mut self) -> Result<(), Error> {
+        let pinned = self.job.pinned;
+        let has_advanced = self.position > self.began_at;
+        if self.inflater.is_none() && has_advanced {
+            self.save().await?;
+        } else if self.saved.is_none() {
+            let uri = pinned.blobs.get(self.position.blob).map_or(&pinned.uri, |blob| &blob.uri).clone();
+            if self.inflater.is_some() {
+                self.discard().await;
+                return Err(Error::GzipTooLong { uri });
+            }
+            let source = "no range of it has arrived within the time of this call".into();
+            return Err(Error::SourceUnavailable { uri, action: "reading it", source });
+        }
+        // Parts that come after the checkpoint are sent once more.
+        self.job.progress.begin_at(self.saved.unwrap_or_default());
+        info!(copied = self.saved, total = pinned.bytes(), "the time of this call is over");
+        Ok(())
+    }
+
+    /// Bytes of the blobs before `position`.
+    fn copied(&self) -> u64 {
+        let before = self.job.pinned.blobs.iter().take(self.position.blob);
+        before.map(|blob| blob.found.version.bytes).sum::<u64>() + self.position.byte
+    }
+
+    /// What unpacks a blob cannot be saved, so there is a checkpoint only between two that are compressed.
+    fn is_checkpoint_due(&self) -> bool {
+        let is_first_between = self.original.is_some() && self.saved.is_none() && self.position.byte == 0;
+        self.inflater.is_none() && (is_first_between || self.saved_at.elapsed() >= CHECKPOINT_EVERY)
+    }
+
+    async fn save(&mut self) -> Result<(), Error> {
+        let original = match &mut self.original {
+            Some(original) => Some(original.pause().await?),
+            None => None,
+        };
+        let (raw, position) = (self.raw.pause().await?, self.position);
+        let tap = self.tap()?.save();
+        checkpoint::store(self.job, Some(&Checkpoint { position, tap, raw, original })).await?;
+        (self.saved, self.saved_at, self.has_checkpoint) = (Some(self.copied()), Instant::now(), true);
+        Ok(())
+    }
+
+    /// What may pass is gone on with by the next try; anything else leaves nothing.
+    async fn fail(mut self, error: &Error) {
+        if !error.may_pass() {
+            return self.discard().await;
+        }
+        if self.is_settled && self.inflater.is_none() && self.position > self.began_at {
+            match self.save().await {
+                Ok(()) => info!(copied = self.saved, "the next try goes on from here"),
+                Err(unsaved) => warn!(error = cloud::error::sentence(&unsaved), "how far the copy is could not be saved"),
+            }
+        }
+        if !self.has_checkpoint {
+            self.abort().await;
+        }
+    }
+
+    async fn discard(self) {
+        if self.has_checkpoint
+            && let Err(error) = checkpoint::store(self.job, None).await
+        {
+            warn!(error = cloud::error::sentence(&error), "the checkpoint of a copy could not be taken back");
+        }
+        self.abort().await;
+    }
+
+    async fn abort(self) {
+        self.raw.abort().await;
+        if let Some(original) = self.original {
+            original.abort().await;
+        }
+    }
+
+    fn blob(&self) -> &'j PinnedBlob {
+        &self.job.pinned.blobs[self.position.blob]
+    }
+
+    fn tap(&mut self) -> Result<&mut Tap, Error> {
+        self.tap.as_deref_mut().ok_or(Error::Died)
+    }
+
+    fn malformed(&self, malformed: Malformed) -> Error {
+        Error::SourceMalformed { uri: self.blob().uri.clone(), malformed }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,13 @@ mod config;
 mod copy;
 mod error;
 mod handler;
+mod inflate;
+mod pinned;
+mod progress;
+mod ranges;
 mod replay;
+mod retry;
+mod source;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
@@ -18,5 +24,5 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     let aws = cloud::aws_config().await;
     let deps = Deps::new(config, &aws);
-    run(service_fn(|event: LambdaEvent<_>| handle(&deps, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| handle(&deps, event.payload, event.context.deadline))).await
 }

@@ -5,14 +5,14 @@
 
 use std::iter::Peekable;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use cloud::bucket::{Bucket, Pin};
 use cloud::upload::Upload;
 use md5::{Digest, Md5};
 use pipeline::manifest::{Inputs, Part, RawManifest, RunId, Written, hex};
 use pipeline::quarantine::{QuarantineReader, Quarantined};
 use pipeline::replay::{Made, Misplaced, ReplayWriter};
-use pipeline::split::Layout;
+use pipeline::split::{Format, Layout};
 use sha2::Sha256;
 use tracing::info;
 
@@ -36,7 +36,7 @@ pub(crate) async fn take_up(bucket: &Bucket, run_id: &RunId, of: &RunId, split_b
         return Ok((manifest_key, raw));
     }
     let origin = Origin::find(bucket, of).await?;
-    let mut replay = Replay::new(bucket, run_id, &origin.raw, split_bytes);
+    let mut replay = Replay::new(bucket, run_id, split_bytes);
     let laid = origin.lay(&mut replay).await;
     let Replay { writer, mut output } = replay;
     let closed = match laid {
@@ -93,7 +93,8 @@ impl<'b> Origin<'b> {
 
     /// Lays out the rejections of every part. The parts follow each other as the splits do, so the records come in their order.
     async fn lay(&self, replay: &mut Replay<'_>) -> Result<(), Error> {
-        for part in &self.parts {
+        for (part, split) in self.parts.iter().zip(&self.raw.splits) {
+            let format = self.raw.format_of(split);
             let expected = part.ledger.transactions.quarantined;
             if expected == 0 {
                 continue;
@@ -112,7 +113,7 @@ impl<'b> Origin<'b> {
                 if near.is_empty() {
                     break;
                 }
-                self.fetch(&near, replay).await?;
+                self.fetch(format, &near, replay).await?;
             }
             let found = replay.writer.records() - before;
             if found != expected {
@@ -123,7 +124,7 @@ impl<'b> Origin<'b> {
     }
 
     /// The records of rejections that lie near each other, by one ranged GET. No more is held than one of them and what has just arrived.
-    async fn fetch(&self, near: &[Quarantined], replay: &mut Replay<'_>) -> Result<(), Error> {
+    async fn fetch(&self, format: Format, near: &[Quarantined], replay: &mut Replay<'_>) -> Result<(), Error> {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { return Ok(()) };
         let key = self.raw.source_key();
         let corrupt = |what: &str, offset: u64| self.corrupt(key, format!("{what} at byte {offset}"));
@@ -144,7 +145,7 @@ impl<'b> Origin<'b> {
             if !rejection.is(&record) {
                 return Err(corrupt("another record stands", rejection.offset));
             }
-            replay.push(rejection.offset, &record).await.map_err(|error| self.explain(error))?;
+            replay.push(format, rejection.offset, &record).await.map_err(|error| self.explain(error))?;
         }
         Ok(())
     }
@@ -243,15 +244,15 @@ impl From<cloud::Error> for LayError {
 }
 
 impl<'b> Replay<'b> {
-    fn new(bucket: &'b Bucket, run_id: &RunId, origin: &RawManifest, split_bytes: u64) -> Self {
+    fn new(bucket: &'b Bucket, run_id: &RunId, split_bytes: u64) -> Self {
         let object = Upload::new(bucket, run_id.replay_key());
         let places = Upload::new(bucket, run_id.places_key());
         let output = Output { made: Made::default(), md5: Md5::new(), object, places };
-        Self { writer: ReplayWriter::new(origin.format, split_bytes), output }
+        Self { writer: ReplayWriter::new(split_bytes), output }
     }
 
-    async fn push(&mut self, offset: u64, record: &[u8]) -> Result<(), LayError> {
-        self.writer.push(offset, record, &mut self.output.made)?;
+    async fn push(&mut self, format: Format, offset: u64, record: &[u8]) -> Result<(), LayError> {
+        self.writer.push(format, offset, record, &mut self.output.made)?;
         if self.output.made.object.len() >= WRITE_BYTES {
             self.output.send().await?;
         }
@@ -269,8 +270,8 @@ impl Output<'_> {
 
     async fn send(&mut self) -> Result<(), cloud::Error> {
         self.md5.update(&self.made.object);
-        self.object.write(&self.made.object).await?;
-        self.places.write(&self.made.places).await?;
+        self.object.write(Bytes::copy_from_slice(&self.made.object)).await?;
+        self.places.write(Bytes::copy_from_slice(&self.made.places)).await?;
         self.made.clear();
         Ok(())
     }

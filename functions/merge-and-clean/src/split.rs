@@ -71,7 +71,7 @@ impl<'s> Streams<'s> {
         let (clean_sink, clean_drain) = pipe::sink();
         let (quarantine_sink, quarantine_drain) = pipe::sink();
         let [transactions_uri, customers_uri] = [&self.raw.uri, &self.inputs.customers.uri].map(Clone::clone);
-        let (format, offset, is_first) = (self.raw.format, self.range.start, self.split == 0);
+        let (format, offset, is_first) = (self.raw.format_of(&self.range), self.range.start, self.split == 0);
         let merging = tokio::task::spawn_blocking(move || {
             let job = Job {
                 transactions_uri: &transactions_uri,

@@ -71,12 +71,15 @@ fn load(plan: &Plan, run: &Run) -> Result<sql::LoadSql, sql::InvalidName> {
         etag: String::new(),
         modified_at: run.source_modified_at.clone(),
         raw_key: String::new(),
+        original_key: None,
         bytes: 0,
         md5: String::new(),
         sha256: String::new(),
+        crc64nvme: None,
         format: Format::Ndjson,
         records: ledger.transactions.read,
         splits: Vec::new(),
+        blobs: Vec::new(),
         replay: None,
     };
     let customers =

@@ -54,6 +54,16 @@ impl RunId {
         format!("runs/{self}/inputs.json")
     }
 
+    /// The blobs of a run whose copy takes more than one call, so that all calls copy the same.
+    pub fn pinned_key(&self) -> String {
+        format!("runs/{self}/pinned.json")
+    }
+
+    /// The answer of a run that ended before it had [`Inputs`].
+    pub fn ended_key(&self) -> String {
+        format!("runs/{self}/ended.json")
+    }
+
     pub fn clean_key(&self, split: u32) -> String {
         format!("runs/{self}/clean/part-{split:05}.parquet")
     }
@@ -131,6 +141,19 @@ pub fn raw_prefix(source_version: &str) -> String {
 /// The object that overrides the contract the functions were built with.
 pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
 
+/// The [`LastSuccess`] of the pipeline.
+pub const LAST_SUCCESS_KEY: &str = "state/last-success.json";
+
+/// What the last run worked on whose ledger balanced: a run on the same again would change nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSuccess {
+    pub run_id: RunId,
+    /// [`RawManifest::version`].
+    pub source_version: String,
+    pub customers: CustomersRef,
+    pub contract_sha256: String,
+}
+
 /// What a run is asked to do. `{}` is a whole input: load what the source holds now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,39 +164,127 @@ pub struct RunInput {
     /// The run whose quarantined records this one takes up again, instead of the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<RunId>,
+    /// The day to load, YYYY-MM-DD, where the source's name has a date in it; the scheduled day when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Whether a source without any blob is a good end.
+    #[serde(default, rename = "allowEmpty", skip_serializing_if = "Option::is_none")]
+    pub allow_empty: Option<bool>,
+    /// Whether the run ends at once where nothing has changed since the last good one.
+    #[serde(default, rename = "skipUnchanged", skip_serializing_if = "Option::is_none")]
+    pub skip_unchanged: Option<bool>,
+    /// For when the schedule has started it: RFC 3339, UTC.
+    #[serde(default, rename = "scheduledAt", skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<String>,
     /// What the console of Step Functions writes into the box for an input; it says nothing.
     #[serde(default, rename = "Comment", skip_serializing)]
     pub comment: Option<String>,
 }
 
+/// A field of an execution's input that no run can work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {why}")]
+pub struct InvalidInput {
+    field: String,
+    why: String,
+}
+
+impl InvalidInput {
+    /// Both parts may quote the input, which is anybody's words: they are cut short, and their control characters are written out.
+    pub fn new(field: &str, why: &str) -> Self {
+        let plain = |text: &str, most: usize| text.chars().take(most).flat_map(char::escape_debug).collect();
+        Self { field: plain(field, 60), why: plain(why, 240) }
+    }
+}
+
+impl RunInput {
+    /// Reads an execution's input, as a person or the schedule gave it.
+    pub fn read(input: serde_json::Value) -> Result<Self, InvalidInput> {
+        let serde_json::Value::Object(fields) = input else {
+            return Err(InvalidInput::new("input", "is no JSON object"));
+        };
+        // One by one first, for a message that names the field.
+        for (field, value) in &fields {
+            let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
+            serde_json::from_value::<Self>(alone.into()).map_err(|error| InvalidInput::new(field, &format!("is refused ({error})")))?;
+        }
+        let input: Self = serde_json::from_value(fields.into()).map_err(|error| InvalidInput::new("input", &error.to_string()))?;
+        let of_the_source = [("date", input.date.is_some()), ("skipUnchanged", input.skip_unchanged == Some(true))];
+        match of_the_source.iter().find(|(_, is_given)| input.replay.is_some() && *is_given) {
+            Some((field, _)) => Err(InvalidInput::new(field, "has no meaning beside replay, which reads no source")),
+            None => Ok(input),
+        }
+    }
+}
+
 /// One version of the transactions, byte-exact in S3, and where it is cut. `manifest-<split bytes>.json` beside the raw object; written last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawManifest {
-    /// The blob's address, without credentials.
+    /// The blob's address, without credentials; of several blobs the address of their prefix.
     pub uri: String,
-    /// The version's name in keys: derived from the ETag.
+    /// The version's name in keys: derived from the ETags.
     pub version: String,
+    /// Of the only blob, or of the one that was modified last.
     pub etag: String,
-    /// RFC 3339, UTC: orders the versions.
+    /// RFC 3339, UTC: orders the versions. Of several blobs the latest.
     pub modified_at: String,
+    /// The bytes that are read: of several blobs one behind the other, each unpacked if it is compressed.
     pub raw_key: String,
+    /// With a compressed blob among them: all blobs as they were stored, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     pub bytes: u64,
     /// Hex.
     pub md5: String,
     /// Hex.
     pub sha256: String,
+    /// CRC-64/NVME in Base64, as S3 keeps it of the whole object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<String>,
+    /// Of the splits that name no other.
     pub format: Format,
     pub records: u64,
     pub splits: Vec<Split>,
+    /// What the version is made of, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<RawBlob>,
     /// Set when `raw_key` holds records of an earlier run's quarantine, taken out of the version that the rest describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+}
+
+/// A blob as it was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawBlob {
+    pub uri: String,
+    pub etag: String,
+    /// RFC 3339, UTC.
+    pub modified_at: String,
+    /// Where it lies in the version's bytes: its first byte, and the one behind its last.
+    pub start: u64,
+    pub end: u64,
+    /// As it was stored.
+    pub bytes: u64,
+    /// Hex, as it was stored.
+    pub md5: String,
+    /// Hex; what whoever stored it said its MD5 is, and it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_md5: Option<String>,
+    pub is_gzip: bool,
+    /// Missing where nothing is in it but white space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    pub records: u64,
 }
 
 impl RawManifest {
     /// Where the version lies byte for byte, so that an offset of a row or of a rejection is a place in it.
     pub fn source_key(&self) -> &str {
         self.replay.as_ref().map_or(&self.raw_key, |replay| &replay.source_key)
+    }
+
+    pub fn format_of(&self, split: &Split) -> Format {
+        split.format.unwrap_or(self.format)
     }
 
     /// The manifest of `run`, which takes up again what `of` has quarantined of this version. What orders the version and names it in
@@ -184,6 +295,7 @@ impl RawManifest {
             bytes: object.bytes,
             md5,
             sha256: object.sha256,
+            crc64nvme: None,
             format: layout.format,
             records: layout.records,
             splits: layout.splits,
@@ -338,6 +450,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn run_id(name: &str) -> RunId {
@@ -353,15 +467,18 @@ mod tests {
             etag: "e1".into(),
             modified_at: "2026-01-01T00:00:00Z".into(),
             raw_key: "raw/transactions/v1/t.json".into(),
+            original_key: None,
             bytes: 1000,
             md5: "m1".into(),
             sha256: "s1".into(),
+            crc64nvme: Some("c1".into()),
             format: Format::Array,
             records: 9,
-            splits: vec![Split { start: 1, end: 999, records: 9 }],
+            splits: vec![Split { start: 1, end: 999, records: 9, format: None }],
+            blobs: Vec::new(),
             replay: None,
         };
-        let layout = Layout { format: Format::Array, records: 2, splits: vec![Split { start: 1, end: 19, records: 2 }] };
+        let layout = Layout { format: Format::Array, records: 2, splits: vec![Split { start: 1, end: 19, records: 2, format: None }] };
         let object = |key: String| Written { key, bytes: 20, sha256: "s2".into() };
         let [first, second, third] = ["first", "second", "third"].map(run_id);
         let once = source.replayed(&first, &second, object(second.replay_key()), "m2".into(), layout.clone());
@@ -371,6 +488,7 @@ mod tests {
             bytes: 20,
             md5: "m2".into(),
             sha256: "s2".into(),
+            crc64nvme: None,
             records: 2,
             splits: layout.splits,
             replay: Some(Replay { of: second, source_key: source.raw_key.clone(), places_key: "runs/third/replay/places.json".into() }),
@@ -378,6 +496,48 @@ mod tests {
         };
         assert_eq!(twice, expected);
         assert_eq!((once.source_key(), twice.source_key()), (expected.source_key(), "raw/transactions/v1/t.json"));
+    }
+
+    #[test]
+    fn an_input_is_empty_or_says_what_a_run_can_do() {
+        let check = |input, expected: RunInput| assert_eq!(RunInput::read(input), Ok(expected));
+        check(json!({}), RunInput::default());
+        check(json!({"plan": true}), RunInput { plan: true, ..RunInput::default() });
+        check(json!({"replay": "run-1"}), RunInput { replay: Some(run_id("run-1")), ..RunInput::default() });
+        check(json!({"date": "2026-11-21"}), RunInput { date: Some("2026-11-21".into()), ..RunInput::default() });
+        let all = RunInput {
+            plan: true,
+            allow_empty: Some(false),
+            skip_unchanged: Some(true),
+            scheduled_at: Some("t".into()),
+            ..RunInput::default()
+        };
+        check(json!({"plan": true, "allowEmpty": false, "skipUnchanged": true, "scheduledAt": "t"}), all.clone());
+        // What is recorded is an input again.
+        check(serde_json::to_value(&all).unwrap(), all);
+        // What Step Functions' console writes into the box.
+        check(json!({"Comment": "x"}), RunInput { comment: Some("x".into()), ..RunInput::default() });
+    }
+
+    #[test]
+    fn an_input_that_is_none_is_refused_by_its_field() {
+        let check = |input, expected: &str| {
+            let refused = RunInput::read(input).map_err(|error| error.to_string());
+            assert!(matches!(&refused, Err(text) if text.starts_with(expected) && text.len() < 400 && !text.contains('\n')), "{refused:?}");
+        };
+        check(json!([true]), "`input` is no JSON object");
+        check(json!("{}"), "`input` is no JSON object");
+        check(json!({"plan": true, "Plan": true}), "`Plan` is refused (unknown field");
+        check(json!({"replay": "a/../b"}), "`replay` is refused");
+        check(json!({"plan": "yes"}), "`plan` is refused");
+        check(json!({"date": 20261121}), "`date` is refused");
+        check(json!({"allowEmpty": "true"}), "`allowEmpty` is refused");
+        check(json!({"skipUnchanged": 1}), "`skipUnchanged` is refused");
+        check(json!({"allow_empty": true}), "`allow_empty` is refused (unknown field");
+        check(json!({"replay": "run-1", "date": "2026-11-21"}), "`date` has no meaning beside replay");
+        check(json!({"replay": "run-1", "skipUnchanged": true}), "`skipUnchanged` has no meaning beside replay");
+        check(json!({"a\nb": 1}), "`a\\nb` is refused");
+        check(json!({ "x".repeat(9999): "y".repeat(9999) }), "`xxx");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
 use crate::manifest::Place;
-use crate::split::{Format, Layout, Split, SplitFinder};
+use crate::split::{Format, Layout, Sections, Split};
 
 /// What stands at a place of the source is not what a quarantine says of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,35 +35,45 @@ impl Made {
     }
 }
 
-/// Lays records into an object of their source's form, and finds where it may be cut.
+/// Lays records into an object of their source's form, and finds where it may be cut. Where a source is of several blobs, and some are
+/// arrays and some lines, so is the object.
 #[derive(Debug)]
 pub struct ReplayWriter {
-    format: Format,
-    finder: SplitFinder,
-    /// Bytes of the object so far.
-    bytes: u64,
+    sections: Sections,
+    /// Of the present section, and its records so far.
+    section: Option<(Format, u64)>,
     records: u64,
     /// Where the last record ends in the source.
     end: u64,
 }
 
 impl ReplayWriter {
-    pub fn new(format: Format, split_bytes: u64) -> Self {
-        Self { format, finder: SplitFinder::of_format(format, split_bytes), bytes: 0, records: 0, end: 0 }
+    pub fn new(split_bytes: u64) -> Self {
+        Self { sections: Sections::new(split_bytes), section: None, records: 0, end: 0 }
     }
 
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// Appends a record that stands at `offset` of the source, behind those before it.
-    pub fn push(&mut self, offset: u64, record: &[u8], made: &mut Made) -> Result<(), Misplaced> {
+    /// Appends a record that stands at `offset` of the source, in a blob of this format, behind those before it.
+    pub fn push(&mut self, format: Format, offset: u64, record: &[u8], made: &mut Made) -> Result<(), Misplaced> {
         let misplaced = |what: &str| Misplaced { offset, what: what.to_owned() };
         if offset < self.end {
             return Err(misplaced("lies before the end of the record in front of it"));
         }
-        let (before, after): (&[u8], &[u8]) = match self.format {
-            Format::Array if self.records == 0 => (b"[", b""),
+        if self.section.is_some_and(|(present, _)| present != format) {
+            self.close_section(made)?;
+        }
+        let in_section = match self.section {
+            Some((_, records)) => records,
+            None => {
+                self.sections.expect(format);
+                0
+            }
+        };
+        let (before, after): (&[u8], &[u8]) = match format {
+            Format::Array if in_section == 0 => (b"[", b""),
             Format::Array => (b",\n", b""),
             Format::Ndjson => (b"", b"\n"),
         };
@@ -71,18 +81,18 @@ impl ReplayWriter {
         for bytes in [before, record, after] {
             made.object.extend_from_slice(bytes);
         }
-        let place = Place { at: self.bytes + before.len() as u64, offset };
+        let place = Place { at: self.sections.end() + before.len() as u64, offset };
         made.places.extend_from_slice(if self.records == 0 { b"[\n" } else { b",\n" });
         made.places.extend_from_slice(format!(r#"{{"at":{},"offset":{}}}"#, place.at, place.offset).as_bytes());
 
         let laid = &made.object[start..];
-        self.finder.push(laid).map_err(|malformed| misplaced(&format!("is no record, since {}", malformed.what)))?;
-        self.bytes += laid.len() as u64;
+        self.sections.push(laid).map_err(|malformed| misplaced(&format!("is no record, since {}", malformed.what)))?;
+        self.section = Some((format, in_section + 1));
         self.records += 1;
         self.end = offset + record.len() as u64;
         // Each by itself, so that none can hide another's beginning or end.
-        let is_closed = self.format == Format::Ndjson || record.ends_with(b"}");
-        if is_closed && self.finder.records() == self.records { Ok(()) } else { Err(misplaced("is not one whole record")) }
+        let is_closed = format == Format::Ndjson || record.ends_with(b"}");
+        if is_closed && self.sections.records() == in_section + 1 { Ok(()) } else { Err(misplaced("is not one whole record")) }
     }
 
     /// Closes the object and its places; `None` when there is no record in it.
@@ -91,13 +101,18 @@ impl ReplayWriter {
             return Ok(None);
         }
         made.places.extend_from_slice(b"\n]\n");
+        self.close_section(made)?;
+        Ok(self.sections.finish())
+    }
+
+    fn close_section(&mut self, made: &mut Made) -> Result<(), Misplaced> {
         let offset = self.end;
         let misplaced = |what| Misplaced { offset, what };
-        if self.format == Format::Array {
+        if let Some((Format::Array, _)) = self.section.take() {
             made.object.push(b']');
-            self.finder.push(b"]").map_err(|malformed| misplaced(malformed.what))?;
+            self.sections.push(b"]").map_err(|malformed| misplaced(malformed.what))?;
         }
-        self.finder.finish().map_err(|malformed| misplaced(malformed.what))
+        self.sections.end_text().map(|_| ()).map_err(|malformed| misplaced(malformed.what))
     }
 }
 
@@ -175,10 +190,15 @@ mod tests {
     }
 
     fn lay(format: Format, split_bytes: u64, records: &[(u64, &str)]) -> Result<Option<Laid>, Misplaced> {
-        let mut writer = ReplayWriter::new(format, split_bytes);
+        let records: Vec<_> = records.iter().map(|(offset, record)| (format, *offset, *record)).collect();
+        lay_mixed(split_bytes, &records)
+    }
+
+    fn lay_mixed(split_bytes: u64, records: &[(Format, u64, &str)]) -> Result<Option<Laid>, Misplaced> {
+        let mut writer = ReplayWriter::new(split_bytes);
         let mut made = Made::default();
-        for (offset, record) in records {
-            writer.push(*offset, record.as_bytes(), &mut made)?;
+        for (format, offset, record) in records {
+            writer.push(*format, *offset, record.as_bytes(), &mut made)?;
         }
         let layout = writer.finish(&mut made)?;
         let object = String::from_utf8(made.object).unwrap();
@@ -200,6 +220,22 @@ mod tests {
         // What looks like an array, like no JSON at all, and like nothing.
         check(Format::Ndjson, &[(7, "[1, 2]"), (70, "oops"), (80, "\x0C")], "[1, 2]\noops\n\x0C\n", &[0, 7, 12]);
         check(Format::Ndjson, &[(3, "\u{FEFF}{}")], "\u{FEFF}{}\n", &[0]);
+    }
+
+    /// Of a source in several blobs.
+    #[test]
+    fn records_of_arrays_and_of_lines_are_laid_in_sections() {
+        use Format::{Array, Ndjson};
+        let records = [(Array, 3, "{\"a\":\n1}"), (Array, 20, "{}"), (Ndjson, 40, "[oops"), (Ndjson, 50, "{}"), (Array, 70, "{}")];
+        let laid = lay_mixed(1, &records).unwrap().unwrap();
+        assert_eq!(laid.object, "[{\"a\":\n1},\n{}][oops\n{}\n[{}]");
+        assert_eq!((laid.layout.format, laid.layout.records), (Array, 5));
+        let of_split = |split: &Split| {
+            let text = &laid.object[usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap()];
+            let Places(places) = Places::read(laid.places.as_slice(), split).unwrap();
+            (split.format.unwrap_or(laid.layout.format), places[0].offset, text.trim_end())
+        };
+        assert_eq!(laid.layout.splits.iter().map(of_split).collect::<Vec<_>>(), records);
     }
 
     #[test]

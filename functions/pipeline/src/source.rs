@@ -46,7 +46,8 @@ pub enum Encoding {
 /// Most bytes that a compressed file may grow to: a few bytes of gzip can stand for gigabytes.
 pub const MAX_INFLATED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-pub(crate) const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
+/// First bytes of a gzip file.
+pub const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
 
 /// Opens a text file as UTF-8 without its mark: gzip is inflated and UTF-16 is decoded, each known by its first bytes.
 ///

@@ -25,7 +25,7 @@ pub struct Span {
     pub end: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     /// At the first bytes, which may be a byte order mark.
     Lead,
@@ -54,8 +54,8 @@ enum State {
     Line,
 }
 
-/// Finds the records of a stream of chunks.
-#[derive(Debug)]
+/// Finds the records of a stream of chunks. It can be saved and taken up again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scanner {
     state: State,
     format: Option<Format>,
@@ -302,10 +302,13 @@ pub struct Split {
     pub start: u64,
     pub end: u64,
     pub records: u64,
+    /// Where it is another than the source's own: of several blobs that are one source, some may be arrays and some lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
 }
 
 /// What a whole source holds, and where it may be cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     pub format: Format,
     pub records: u64,
@@ -314,7 +317,7 @@ pub struct Layout {
 }
 
 /// Cuts a streaming source into splits of about `split_bytes`, each a whole number of records.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SplitFinder {
     scanner: Scanner,
     split_bytes: u64,
@@ -351,7 +354,7 @@ impl SplitFinder {
         scanner.finish(|span| add_record(span, *split_bytes, splits, current))?;
         self.splits.extend(self.current.take());
         if self.splits.is_empty() {
-            self.splits.push(Split { start: 0, end: 0, records: 0 });
+            self.splits.push(Split { start: 0, end: 0, records: 0, format: None });
         }
         let layout = |format| Layout { format, records: self.scanner.records(), splits: self.splits };
         Ok(self.scanner.format().map(layout))
@@ -359,11 +362,91 @@ impl SplitFinder {
 }
 
 fn add_record(span: Span, split_bytes: u64, splits: &mut Vec<Split>, current: &mut Option<Split>) {
-    let split = current.get_or_insert(Split { start: span.start, end: span.end, records: 0 });
+    let split = current.get_or_insert(Split { start: span.start, end: span.end, records: 0, format: None });
     split.end = span.end;
     split.records += 1;
     if split.end - split.start >= split_bytes {
         splits.extend(current.take());
+    }
+}
+
+/// Cuts several texts, one behind the other in one object, so that no split spans two of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sections {
+    split_bytes: u64,
+    /// Where the present text begins in the object, and how long it is so far.
+    start: u64,
+    bytes: u64,
+    finder: SplitFinder,
+    layout: Option<Layout>,
+}
+
+impl Sections {
+    pub fn new(split_bytes: u64) -> Self {
+        Self { split_bytes, start: 0, bytes: 0, finder: SplitFinder::new(split_bytes), layout: None }
+    }
+
+    /// Where the next byte goes in the object.
+    pub fn end(&self) -> u64 {
+        self.start + self.bytes
+    }
+
+    /// Where the present text begins.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The next text's format is known, whatever its first bytes look like.
+    pub fn expect(&mut self, format: Format) {
+        self.finder = SplitFinder::of_format(format, self.split_bytes);
+    }
+
+    /// Records that have ended in the present text.
+    pub fn records(&self) -> u64 {
+        self.finder.records()
+    }
+
+    /// Bytes in an error are of the present text.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), Malformed> {
+        self.bytes += chunk.len() as u64;
+        self.finder.push(chunk)
+    }
+
+    /// The present text is over; gives its format and its records, or nothing when it holds but white space.
+    pub fn end_text(&mut self) -> Result<Option<(Format, u64)>, Malformed> {
+        let finder = std::mem::replace(&mut self.finder, SplitFinder::new(self.split_bytes));
+        let found = finder.finish()?;
+        let summary = found.as_ref().map(|found| (found.format, found.records));
+        if let Some(found) = found {
+            self.append(found);
+        }
+        self.start += self.bytes;
+        self.bytes = 0;
+        Ok(summary)
+    }
+
+    fn append(&mut self, mut found: Layout) {
+        let format = self.layout.as_ref().map_or(found.format, |layout| layout.format);
+        for split in &mut found.splits {
+            split.start += self.start;
+            split.end += self.start;
+            split.format = (found.format != format).then_some(found.format);
+        }
+        match &mut self.layout {
+            None => self.layout = Some(found),
+            Some(_) if found.records == 0 => {}
+            // Nothing but splits without records are in it.
+            Some(layout) if layout.records == 0 => (layout.records, layout.splits) = (found.records, found.splits),
+            Some(layout) => {
+                layout.records += found.records;
+                layout.splits.append(&mut found.splits);
+            }
+        }
+    }
+
+    /// `None` when no text holds anything but white space.
+    pub fn finish(self) -> Option<Layout> {
+        self.layout
     }
 }
 

@@ -44,12 +44,15 @@ fn render(dialect: Dialect, case: &Case) -> Result<LoadSql, InvalidName> {
         etag: "\"0x8DC\"".into(),
         modified_at: "2026-01-01T00:00:00Z".into(),
         raw_key: "raw/transactions/0123456789abcdef/transactions.json".into(),
+        original_key: None,
         bytes: 100,
         md5: String::new(),
         sha256: String::new(),
+        crc64nvme: None,
         format: Format::Ndjson,
         records: 10,
         splits: vec![],
+        blobs: Vec::new(),
         replay: None,
     };
     let customers = CustomersRef {

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
 use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
-use pipeline::manifest::{Inputs, RunId, RunManifest};
+use pipeline::manifest::{Inputs, LAST_SUCCESS_KEY, LastSuccess, RunId, RunManifest};
 use pipeline::sql::{self, Evolution};
 use serde::{Deserialize, Serialize};
 use tracing::{Instrument, info, info_span};
@@ -182,9 +182,22 @@ async fn verify(deps: &Deps, run_id: RunId, load: Load, manifest: &RunManifest, 
     let balance = balance::balance(&plan, manifest, &rows.into_iter().next().unwrap_or_default())?;
     balance.report(&deps.metrics, manifest);
     report_waiting(deps, &run_id).await?;
+    if let Some(success) = last_success(manifest) {
+        deps.bucket.put_json(LAST_SUCCESS_KEY, &success).await?;
+    }
     info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
     let ended = unfinished(run_id, load, Status::Balanced, Some(id));
     Ok(Response { finished: true, ledger: Some(balance), ..ended })
+}
+
+/// What a later run compares its sources with. A replay has loaded an excerpt, and of a source that may be an old one.
+fn last_success(manifest: &RunManifest) -> Option<LastSuccess> {
+    manifest.transactions.replay.is_none().then(|| LastSuccess {
+        run_id: manifest.run_id.clone(),
+        source_version: manifest.transactions.version.clone(),
+        customers: manifest.customers.clone(),
+        contract_sha256: manifest.contract.sha256.clone(),
+    })
 }
 
 /// The time between the load's start and now, as the metric of the state that waits for it.

@@ -1,11 +1,4 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::{BehaviorVersion, HttpClient, Region, RequestChecksumCalculation, RuntimeComponents};
-use aws_sdk_s3::primitives::SdkBody;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
+use cloud::memory::Memory;
 use pipeline::contract::Plan;
 use pipeline::manifest::{ContractRef, CustomersRef, Place, Replay as TakenOut, RunInput};
 use pipeline::mask::Masker;
@@ -17,87 +10,6 @@ use super::*;
 const CONTRACT: &[u8] = include_bytes!("../../../../contract.odcs.yaml");
 const RAW_KEY: &str = "raw/transactions/v1/t.json";
 
-/// S3 as these tests need it: whole objects and ranges of them, in memory.
-#[derive(Debug, Clone, Default)]
-struct Store {
-    objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    /// Method, key and range of every request.
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl HttpClient for Store {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Store {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let address = request.uri().strip_prefix("http://s3.test/bucket/").unwrap();
-        let key = address.split('?').next().unwrap().to_owned();
-        let range = request.headers().get("range").unwrap_or_default();
-        self.requests.lock().unwrap().push(format!("{} {key} {range}", request.method()).trim_end().to_owned());
-        let mut objects = self.objects.lock().unwrap();
-        let (status, body) = match request.method() {
-            "PUT" => {
-                objects.insert(key, request.body().bytes().unwrap().to_vec());
-                (200, Vec::new())
-            }
-            method => match objects.get(&key) {
-                None => (404, Vec::new()),
-                Some(object) => {
-                    let ends = range.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
-                    let body = match ends {
-                        None => object.as_slice(),
-                        Some((start, last)) => {
-                            let [start, last] = [start, last].map(|end| end.parse::<usize>().unwrap());
-                            &object[start..=last.min(object.len() - 1)]
-                        }
-                    };
-                    (200, if method == "HEAD" { vec![0; body.len()] } else { body.to_vec() })
-                }
-            },
-        };
-        let length = body.len().to_string();
-        let body = if request.method() == "HEAD" { Vec::new() } else { body };
-        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        response.headers_mut().insert("content-length", length);
-        HttpConnectorFuture::ready(Ok(response))
-    }
-}
-
-impl Store {
-    fn bucket(&self) -> Bucket {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url("http://s3.test")
-            .force_path_style(true)
-            .allow_no_auth()
-            .retry_config(RetryConfig::disabled())
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .http_client(self.clone())
-            .build();
-        Bucket::new(aws_sdk_s3::Client::from_conf(config), "bucket".to_owned())
-    }
-
-    fn object(&self, key: &str) -> Option<Vec<u8>> {
-        self.objects.lock().unwrap().get(key).cloned()
-    }
-
-    fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
-        self.objects.lock().unwrap().insert(key.to_owned(), bytes.into());
-    }
-
-    fn put_json(&self, key: &str, value: &impl serde::Serialize) {
-        self.put(key, serde_json::to_vec(value).unwrap());
-    }
-
-    fn take_requests(&self) -> Vec<String> {
-        std::mem::take(&mut *self.requests.lock().unwrap())
-    }
-}
-
 fn run_id(name: &str) -> RunId {
     RunId::try_from(name.to_owned()).unwrap()
 }
@@ -107,7 +19,7 @@ fn transaction(id: u32, amount: &str) -> String {
 }
 
 /// A run of that name over this source, as its fetch and its merge leave it.
-fn run(store: &Store, name: &str, source: &[u8], split_bytes: u64) -> RawManifest {
+fn run(store: &Memory, name: &str, source: &[u8], split_bytes: u64) -> RawManifest {
     let mut finder = SplitFinder::new(split_bytes);
     finder.push(source).unwrap();
     let layout = finder.finish().unwrap().unwrap();
@@ -117,12 +29,15 @@ fn run(store: &Store, name: &str, source: &[u8], split_bytes: u64) -> RawManifes
         etag: "e1".into(),
         modified_at: "2026-01-01T00:00:00Z".into(),
         raw_key: RAW_KEY.into(),
+        original_key: None,
         bytes: source.len() as u64,
         md5: String::new(),
         sha256: String::new(),
+        crc64nvme: None,
         format: layout.format,
         records: layout.records,
         splits: layout.splits,
+        blobs: Vec::new(),
         replay: None,
     };
     store.put(RAW_KEY, source);
@@ -132,7 +47,7 @@ fn run(store: &Store, name: &str, source: &[u8], split_bytes: u64) -> RawManifes
 }
 
 /// What the merge leaves of a run whose bytes lie at `raw.raw_key`.
-fn merge_splits(store: &Store, name: &str, raw: &RawManifest, raw_manifest: &str) {
+fn merge_splits(store: &Memory, name: &str, raw: &RawManifest, raw_manifest: &str) {
     let run_id = run_id(name);
     let plan = Plan::compile(CONTRACT).unwrap();
     store.put(&run_id.contract_key(), CONTRACT);
@@ -170,13 +85,13 @@ fn merge_splits(store: &Store, name: &str, raw: &RawManifest, raw_manifest: &str
     }
 }
 
-async fn replay(store: &Store, name: &str, of: &str, split_bytes: u64) -> Result<RawManifest, Error> {
+async fn replay(store: &Memory, name: &str, of: &str, split_bytes: u64) -> Result<RawManifest, Error> {
     let (key, raw) = take_up(&store.bucket(), &run_id(name), &run_id(of), split_bytes).await?;
     assert_eq!(key, run_id(name).replay_manifest_key());
     Ok(raw)
 }
 
-fn places(store: &Store, name: &str) -> Vec<Place> {
+fn places(store: &Memory, name: &str) -> Vec<Place> {
     serde_json::from_slice(&store.object(&run_id(name).places_key()).unwrap()).unwrap()
 }
 
@@ -192,7 +107,7 @@ async fn quarantined_records_are_laid_out_byte_for_byte() {
     let lines = records().iter().map(|record| record.replace('\n', "") + "\r\n").collect::<String>();
     for (format, source) in [array, (Format::Ndjson, lines)] {
         for split_bytes in [u64::MAX, 250] {
-            let store = Store::default();
+            let store = Memory::default();
             let origin = run(&store, "first", source.as_bytes(), split_bytes);
             let raw = replay(&store, "again", "first", split_bytes).await.unwrap();
 
@@ -230,12 +145,12 @@ async fn quarantined_records_are_laid_out_byte_for_byte() {
 
 #[tokio::test]
 async fn what_was_laid_out_is_found_again() {
-    let store = Store::default();
+    let store = Memory::default();
     run(&store, "first", format!("[{}]", records().join(",")).as_bytes(), u64::MAX);
     let raw = replay(&store, "again", "first", u64::MAX).await.unwrap();
     store.take_requests();
     // Even if what it was made from has expired since.
-    store.objects.lock().unwrap().remove(RAW_KEY);
+    store.remove(RAW_KEY);
     assert_eq!(replay(&store, "again", "first", 7).await.unwrap(), raw);
     assert_eq!(store.take_requests(), ["GET runs/again/replay/manifest.json"]);
 }
@@ -243,7 +158,7 @@ async fn what_was_laid_out_is_found_again() {
 /// The second replay reads the first source, not what the first replay has laid out.
 #[tokio::test]
 async fn a_replay_is_replayed() {
-    let store = Store::default();
+    let store = Memory::default();
     run(&store, "first", format!("[{}]", records().join(",")).as_bytes(), 250);
     let once = replay(&store, "second", "first", 250).await.unwrap();
     merge_splits(&store, "second", &once, &run_id("second").replay_manifest_key());
@@ -263,7 +178,7 @@ async fn near_records_come_together() {
     let apart = |bytes: u64| " ".repeat(usize::try_from(bytes).unwrap());
     // A comma stands between two records, too.
     let source = format!("[{},{}{},{}{}]", bad(1), apart(GAP_BYTES - 1), bad(2), apart(GAP_BYTES), bad(3));
-    let store = Store::default();
+    let store = Memory::default();
     run(&store, "first", source.as_bytes(), u64::MAX);
     store.take_requests();
     replay(&store, "again", "first", u64::MAX).await.unwrap();
@@ -318,7 +233,7 @@ async fn unreadable_lines_are_laid_out_too() {
         source.push(b'\n');
         source.extend_from_slice(line);
     }
-    let store = Store::default();
+    let store = Memory::default();
     run(&store, "first", &source, u64::MAX);
     let raw = replay(&store, "again", "first", u64::MAX).await.unwrap();
     let long = vec![b'x'; 70_000];
@@ -338,27 +253,27 @@ async fn what_is_gone_is_named() {
     let first = run_id("first");
     let (inputs, contract, part, file) = (first.inputs_key(), first.contract_key(), first.part_key(1), first.quarantine_key(0));
     for gone in [inputs.as_str(), "raw/transactions/v1/manifest.json", &contract, RAW_KEY, &part, &file] {
-        let store = Store::default();
+        let store = Memory::default();
         run(&store, "first", source.as_bytes(), 250);
-        store.objects.lock().unwrap().remove(gone);
+        store.remove(gone);
         match replay(&store, "again", "first", 250).await {
             Err(Error::ReplayMissing { of, uri }) => assert_eq!((of, uri), (run_id("first"), format!("s3://bucket/{gone}"))),
             other => panic!("{gone}: {other:?}"),
         }
-        assert!(!store.objects.lock().unwrap().keys().any(|key| key.contains("again")), "{gone}");
+        assert!(!store.keys().iter().any(|key| key.contains("again")), "{gone}");
     }
 }
 
 #[tokio::test]
 async fn nothing_quarantined_is_nothing_to_replay() {
     for source in [transaction(1, "1"), "[]".to_owned()] {
-        let store = Store::default();
+        let store = Memory::default();
         run(&store, "first", source.as_bytes(), u64::MAX);
         match replay(&store, "again", "first", u64::MAX).await {
             Err(Error::ReplayEmpty { of }) => assert_eq!(of, run_id("first")),
             other => panic!("{source}: {other:?}"),
         }
-        assert!(!store.objects.lock().unwrap().keys().any(|key| key.contains("again")));
+        assert!(!store.keys().iter().any(|key| key.contains("again")));
     }
 }
 
@@ -367,7 +282,7 @@ async fn bytes_that_are_not_what_was_quarantined_are_refused() {
     let source = format!("[{}]", records().join(","));
     let bad = source.find("\"T3\"").unwrap();
     let check = async |key: &str, bytes: Vec<u8>, expected: &str| {
-        let store = Store::default();
+        let store = Memory::default();
         run(&store, "first", source.as_bytes(), u64::MAX);
         store.put(key, bytes);
         match replay(&store, "again", "first", u64::MAX).await {
@@ -377,7 +292,7 @@ async fn bytes_that_are_not_what_was_quarantined_are_refused() {
             }
             other => panic!("{expected}: {other:?}"),
         }
-        assert!(!store.objects.lock().unwrap().keys().any(|key| key.contains("again")), "{expected}");
+        assert!(!store.keys().iter().any(|key| key.contains("again")), "{expected}");
     };
     let mut other = source.clone().into_bytes();
     other[bad + 2] = b'4';
@@ -389,7 +304,7 @@ async fn bytes_that_are_not_what_was_quarantined_are_refused() {
     check(&run_id("first").quarantine_key(0), b"PAR1".to_vec(), "its SHA-256 is another").await;
 
     // A file and its books that agree with each other, and not on how many there are.
-    let store = Store::default();
+    let store = Memory::default();
     run(&store, "first", source.as_bytes(), u64::MAX);
     let key = run_id("first").part_key(0);
     let mut part: Part = serde_json::from_slice(&store.object(&key).unwrap()).unwrap();

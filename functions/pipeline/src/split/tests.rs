@@ -123,4 +123,53 @@ proptest! {
         }
         prop_assert_eq!(found.len(), expected.len());
     }
+
+    /// However a scan is interrupted and taken up again, it finds the same.
+    #[test]
+    fn a_saved_scan_goes_on_where_it_was(texts in json_records(), is_array: bool, split_bytes in 1u64..200, cuts in proptest::collection::vec(0usize..400, 0..4)) {
+        let source = if is_array { format!("[{}]", texts.join(" ,\n")) } else { texts.join("\n") };
+        let mut whole = SplitFinder::new(split_bytes);
+        whole.push(source.as_bytes()).unwrap();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(source.len())).collect();
+        cuts.sort_unstable();
+        let mut saved = SplitFinder::new(split_bytes);
+        let mut start = 0;
+        for end in cuts.into_iter().chain([source.len()]) {
+            saved = serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap();
+            saved.push(&source.as_bytes()[start..end]).unwrap();
+            start = end;
+        }
+        prop_assert_eq!(saved.finish().unwrap(), whole.finish().unwrap());
+    }
+
+    /// Each text is cut as if it stood alone, and lies where it lies.
+    #[test]
+    fn texts_behind_each_other_are_cut_one_by_one(texts in proptest::collection::vec((json_records(), any::<bool>()), 1..6), split_bytes in 1u64..200) {
+        let mut sections = Sections::new(split_bytes);
+        let (mut start, mut expected) = (0, Vec::new());
+        for (records, is_array) in &texts {
+            let text = if *is_array { format!("[{}]", records.join(",")) } else { records.join("\n") };
+            let mut alone = SplitFinder::new(split_bytes);
+            alone.push(text.as_bytes()).unwrap();
+            sections.push(text.as_bytes()).unwrap();
+            let found = sections.end_text().unwrap();
+            let layout = alone.finish().unwrap();
+            prop_assert_eq!(found, layout.as_ref().map(|layout| (layout.format, layout.records)));
+            for split in layout.iter().flat_map(|layout| &layout.splits).filter(|split| split.records > 0) {
+                let format = layout.as_ref().unwrap().format;
+                expected.push((split.start + start, split.end + start, split.records, format));
+            }
+            start += text.len() as u64;
+            prop_assert_eq!(sections.end(), start);
+        }
+        let Some(layout) = sections.finish() else {
+            prop_assert!(texts.iter().all(|(records, is_array)| records.is_empty() && !is_array));
+            return Ok(());
+        };
+        prop_assert_eq!(layout.records, expected.iter().map(|(_, _, records, _)| records).sum::<u64>());
+        prop_assert!(!layout.splits.is_empty());
+        let found: Vec<_> = layout.splits.iter().filter(|s| s.records > 0).map(|s| (s.start, s.end, s.records, s.format.unwrap_or(layout.format))).collect();
+        prop_assert!(expected.is_empty() || found.len() == layout.splits.len(), "an empty split among others");
+        prop_assert_eq!(found, expected);
+    }
 }
