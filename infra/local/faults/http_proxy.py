@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -40,7 +40,7 @@ class Exchange:
     headers: Mapping[str, str]  # names in lower case
     body_bytes: int  # of the request
     status: int | None  # what the client was told; nothing when the connection was lost
-    fault: str  # what the script did with it, if anything
+    fault: str  # what the script did to it, if anything but hold it
 
     @property
     def line(self) -> str:
@@ -82,7 +82,7 @@ class HttpProxy:
         return [due.fired for due in self._script.rules]
 
     def exchanges(self, match: str = "") -> list[Exchange]:
-        """What has passed since the script was given, in the order in which it ended; those whose line `match` finds."""
+        """What has passed since the script was given, in the order in which it was answered; those whose line `match` finds."""
         with self._lock:
             exchanges = list(self._exchanges)
         return [exchange for exchange in exchanges if re.search(match, exchange.line)]
@@ -158,25 +158,24 @@ class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+    _unkept: Exchange | None = None  # what is not in the record yet
 
     def do_GET(self) -> None:
-        proxy, began = self.server.proxy, time.monotonic()
-        body = self._body()
+        began, body = time.monotonic(), self._body()
         asked = self.headers.get("x-ms-range") or self.headers.get("Range") or ""
-        line = f"{self.command} {self.path} {asked}".rstrip()
-        fault, status = None, None
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        exchange = Exchange(began, self.command, self.path, asked, headers, len(body), None, "")
+        fault = None
+        for due in self.server.proxy.take(exchange.line):
+            if due.rule.do == "hold":
+                self._hold(due)
+            else:
+                fault = due
+        self._unkept = replace(exchange, fault=fault.rule.do if fault else "")
         try:
-            for due in proxy.take(line):
-                if due.rule.do == "hold":
-                    self._hold(due)
-                else:
-                    fault = due
-            status = self._answer(fault, body)
+            self._answer(fault, body)
         except (OSError, http.client.HTTPException):
             self._lose()  # the server is not there, or the client is gone: the client sees what it would see without us
-        finally:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            proxy.keep(Exchange(began, self.command, self.path, asked, headers, len(body), status, fault.rule.do if fault else ""))
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_GET
 
@@ -189,8 +188,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.server.proxy.report(error)
         due.done()
 
-    def _answer(self, due: Due[HttpRule] | None, body: bytes) -> int | None:
-        """The status that the client was told, and nothing if it got no whole answer."""
+    def _answer(self, due: Due[HttpRule] | None, body: bytes) -> None:
         rule = due.rule if due else None
         if rule and rule.do == "drop" and rule.when == "before":
             due.done()
@@ -213,11 +211,13 @@ class _Connection(BaseHTTPRequestHandler):
         kept = answered.body[: rule.at]
         if rule.do == "shorten":
             return self._send(_Answered(answered.status, answered.headers, kept))
+        self._keep(None)
         self._send(answered, sent=kept)
         return self._lose(reset=rule.do == "reset")
 
-    def _send(self, answered: _Answered, sent: bytes | None = None) -> int:
+    def _send(self, answered: _Answered, sent: bytes | None = None) -> None:
         """The whole body, or `sent` alone behind headers that promise the whole."""
+        self._keep(answered.status)
         self.send_response_only(answered.status)
         length = str(len(answered.body))
         for name, value in answered.headers:
@@ -230,9 +230,15 @@ class _Connection(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answered.body if sent is None else sent)
-        return answered.status
+
+    def _keep(self, status: int | None) -> None:
+        """Before the client can notice, so that whoever has its answer finds it in the record."""
+        if self._unkept:
+            self.server.proxy.keep(replace(self._unkept, status=status))
+        self._unkept = None
 
     def _lose(self, reset: bool = True) -> None:
+        self._keep(None)
         self.close_connection = True
         with contextlib.suppress(OSError):
             if reset:
