@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from faults.http_rules import HttpRule
+from faults.http_rules import Answer, HttpRule
 from faults.rules import Due, Misuse, Script
 
 PATIENCE = 60  # seconds for the server to answer
@@ -45,13 +45,6 @@ class Exchange:
     @property
     def line(self) -> str:
         return f"{self.method} {self.path} {self.range}".rstrip()
-
-
-@dataclass(frozen=True)
-class _Answered:
-    status: int
-    headers: Sequence[tuple[str, str]]
-    body: bytes
 
 
 class HttpProxy:
@@ -97,7 +90,8 @@ class HttpProxy:
     def report(self, error: BaseException) -> None:
         self._errors.append(error)
 
-    def forward(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> _Answered:
+    def forward(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+        """Asks the server. For whoever needs a store that minds more than the server does, this is the place."""
         connection = http.client.HTTPConnection(*self._upstream, timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -108,7 +102,7 @@ class HttpProxy:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body or None)
             answer = connection.getresponse()
-            return _Answered(answer.status, answer.getheaders(), answer.read())
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
     def __enter__(self) -> Self:
         self._acceptor.start()
@@ -195,7 +189,7 @@ class _Connection(BaseHTTPRequestHandler):
             return self._lose()
         if rule and rule.answer:
             due.done()
-            return self._send(_Answered(rule.answer.status, list(rule.answer.headers.items()), rule.answer.body))
+            return self._send(rule.answer)
         answered = self.server.proxy.forward(self.command, self.path, list(self.headers.items()), body)
         if rule is None:
             return self._send(answered)
@@ -207,20 +201,20 @@ class _Connection(BaseHTTPRequestHandler):
         if rule.do == "flip":
             flipped = bytearray(answered.body)
             flipped[rule.at] ^= 1
-            return self._send(_Answered(answered.status, answered.headers, bytes(flipped)))
+            return self._send(replace(answered, body=bytes(flipped)))
         kept = answered.body[: rule.at]
         if rule.do == "shorten":
-            return self._send(_Answered(answered.status, answered.headers, kept))
+            return self._send(replace(answered, body=kept))
         self._keep(None)
         self._send(answered, sent=kept)
         return self._lose(reset=rule.do == "reset")
 
-    def _send(self, answered: _Answered, sent: bytes | None = None) -> None:
+    def _send(self, answered: Answer, sent: bytes | None = None) -> None:
         """The whole body, or `sent` alone behind headers that promise the whole."""
         self._keep(answered.status)
         self.send_response_only(answered.status)
         length = str(len(answered.body))
-        for name, value in answered.headers:
+        for name, value in answered.headers.items():
             if name.lower() == "content-length" and self.command == "HEAD":
                 length = value  # of the body that a GET would have
             if name.lower() not in _HOP_BY_HOP:
