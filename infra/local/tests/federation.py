@@ -59,7 +59,7 @@ class Authority:
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         }
         assertion = claims(form.get("client_assertion", ""))
-        if path != f"/{TENANT}/oauth2/v2.0/token" or wanted.items() > form.items() or assertion.get("aud") != "api://AzureADTokenExchange":
+        if path != f"/{TENANT}/oauth2/v2.0/token" or not wanted.items() <= form.items() or assertion.get("aud") != "api://AzureADTokenExchange":
             return 400, {"error": "invalid_request", "error_description": f"AADSTS900144: the rig was asked for {path} with {sorted(form)}"}
         token = f"token-{secrets.token_hex(24)}"
         self.given.append(token)

@@ -42,13 +42,20 @@ def test_an_input_that_is_none_is_refused_by_its_field(fetching: Fetching, case:
     assert fetching.azure.exchanges() == []  # nobody was asked for it
 
 
-@pytest.mark.parametrize("template", ["nights/{date:%H}.json", "nights/{date:%Y", "nights/{day}.json", "nights/*/t.json", "nights/{date:}.json"])
+@pytest.mark.parametrize("template", ["{date:%H}.json", "{date:%Y", "{day}.json", "*/t.json", "{date:}.json", "{date}/../t.json"])
 def test_a_template_that_is_none_is_refused(fetching: Fetching, template: str) -> None:
     fetching.configure(AZURE_BLOB=template)
     with fetching.nothing_is_left(), pytest.raises(StepFailed) as failed:
         fetching.fetch()
     assert failed.value.name == "ConfigInvalid"
-    assert "AZURE_BLOB" in failed.value.message or "AzureBlob" in failed.value.message
+    assert "AzureBlob" in failed.value.message
+
+
+def test_a_day_that_no_name_depends_on_is_refused(fetching: Fetching) -> None:
+    """It would seem to load that day, and load what there is."""
+    with fetching.nothing_is_left(), pytest.raises(StepFailed) as failed:
+        fetching.fetch(date="2026-11-21")
+    assert (failed.value.name, "`date`" in failed.value.message) == ("InputInvalid", True), failed.value
 
 
 NAMES = ["a b.json", "100%.json", "a%20b.json", "%41.json", "a#b.json", "a?b=c&d.json", "a+b.json", "Übersicht/日本 ☕.json", "e\u0301.json", "\u00e9.json"]
