@@ -24,9 +24,6 @@ from fetch.options import EMULATED, STATIC
 
 CONTAINER, BLOB = "transactions", "transactions.json"
 BUCKET, CUSTOMERS_KEY, SECRET = "bench-fetch", "landing/customers/customers.csv", "bench-fetch/azure"
-ACCOUNT = "devstoreaccount1"
-# Azurite's own, from its documentation.
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _CUSTOMERS = b"customer_id,email\nC1,a@example.org\n"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -93,7 +90,7 @@ def _cpu_seconds(process: int) -> float:
 @contextlib.contextmanager
 def _emulated(file: Path, folder: Path) -> Iterator[tuple[Place, "_Emulated"]]:
     from azure.storage.blob import BlobServiceClient, ContentSettings, ResourceTypes, generate_account_sas
-    from laptop import components
+    from laptop import components, seed
 
     started = []
     try:
@@ -102,9 +99,10 @@ def _emulated(file: Path, folder: Path) -> Iterator[tuple[Place, "_Emulated"]]:
         # Nobody asks for Glue here.
         ministack, aws = components.start_aws(folder, _scratch(folder, "ministack"), "http://127.0.0.1:9")
         started.append(ministack)
-        azure, until = f"http://127.0.0.1:{port}/{ACCOUNT}", datetime.now(UTC) + timedelta(days=30)
-        sas = generate_account_sas(ACCOUNT, _KEY, ResourceTypes(service=True, container=True, object=True), "rl", until)
-        service = BlobServiceClient(azure, credential={"account_name": ACCOUNT, "account_key": _KEY}, max_block_size=8 << 20, max_single_put_size=8 << 20)
+        azure, until = f"http://127.0.0.1:{port}/{seed.AZURE_ACCOUNT}", datetime.now(UTC) + timedelta(days=30)
+        sas = generate_account_sas(seed.AZURE_ACCOUNT, seed.AZURE_KEY, ResourceTypes(service=True, container=True, object=True), "rl", until)
+        key = {"account_name": seed.AZURE_ACCOUNT, "account_key": seed.AZURE_KEY}
+        service = BlobServiceClient(azure, credential=key, max_block_size=8 << 20, max_single_put_size=8 << 20)
         container = service.create_container(CONTAINER)
         with file.open("rb") as content:
             settings = ContentSettings(content_type="application/json", content_md5=bytearray(source.md5(file)))
@@ -142,12 +140,12 @@ class _Emulated:
 def _static(file: Path, _folder: Path) -> Iterator[tuple[Place, "_Static"]]:
     from fetch import static
 
-    blobs = static.BlobServer(file, f"/{ACCOUNT}/{CONTAINER}", BLOB, base64.b64encode(source.md5(file)).decode())
+    blobs = static.BlobServer(file, f"/account/{CONTAINER}", BLOB, base64.b64encode(source.md5(file)).decode())
     sink = static.SinkServer()
     with blobs, sink:
         # Nobody looks at the signature, but whoever reads a SAS wants it to have the fields of one.
         sas = "sv=2021-08-06&ss=b&srt=sco&sp=rl&se=2099-01-01T00%3A00%3A00Z&sig=c3RhdGlj"
-        place = Place(f"{blobs.url}/{ACCOUNT}", sas, sink.url, {"both": os.getpid()})
+        place = Place(f"{blobs.url}/account", sas, sink.url, {"both": os.getpid()})
         sink.secrets[SECRET] = place.connection_string
         yield place, _Static(sink)
 

@@ -73,7 +73,7 @@ class Account(HttpProxy):
     def __init__(self, stack: Servers, authority: Authority) -> None:
         azure = urlsplit(stack.endpoints.azure)
         super().__init__(azure.hostname, azure.port)
-        self._authority, self._sas, self.role = authority, sas(stack), True
+        self._authority, self._sas, self.role = authority, sas(), True
 
     def forward(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
         shown = next((value for name, value in headers if name.lower() == "authorization"), "")
@@ -98,14 +98,13 @@ def federation(stack: Servers) -> Iterator[tuple[Authority, Account]]:
         authority.server.server_close()
 
 
-def sas(stack: Servers, good_for: timedelta = timedelta(days=30)) -> str:
+def sas(good_for: timedelta = timedelta(days=30)) -> str:
     """A SAS that may read and list the container."""
-    credential = seed.blob_service(stack).credential
     permission, now = ContainerSasPermissions(read=True, list=True), datetime.now(UTC)
     return generate_container_sas(
-        credential.account_name,
+        seed.AZURE_ACCOUNT,
         seed.CONTAINER,
-        account_key=credential.account_key,
+        account_key=seed.AZURE_KEY,
         permission=permission,
         start=now - timedelta(days=60),
         expiry=now + good_for,

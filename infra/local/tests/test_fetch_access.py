@@ -19,26 +19,24 @@ from laptop import seed
 def federated(fetching: Fetching) -> Iterator[tuple[Authority, Account]]:
     """The function without a secret."""
     with federation(fetching.world.stack) as (authority, account):
-        fetching.configure(**variables(fetching, authority, account))
+        fetching.configure(**variables(authority, account))
         yield authority, account
 
 
-def variables(fetching: Fetching, authority: Authority, account: Account) -> dict[str, str]:
-    name = seed.blob_service(fetching.world.stack).account_name
+def variables(authority: Authority, account: Account) -> dict[str, str]:
     return {
         "AZURE_SECRET_ID": "",
         "AZURE_TENANT_ID": TENANT,
         "AZURE_CLIENT_ID": CLIENT,
-        "AZURE_ACCOUNT": name,
-        "AZURE_BLOB_ENDPOINT": f"{account.url}/{name}",
+        "AZURE_ACCOUNT": seed.AZURE_ACCOUNT,
+        "AZURE_BLOB_ENDPOINT": f"{account.url}/{seed.AZURE_ACCOUNT}",
         "AZURE_AUTHORITY_HOST": authority.url,
     }
 
 
 def with_sas(fetching: Fetching, text: str) -> str:
     """A connection string as the portal shows it beside a SAS."""
-    name = seed.blob_service(fetching.world.stack).account_name
-    return f"BlobEndpoint={fetching.azure.url}/{name}/;SharedAccessSignature={text}"
+    return f"BlobEndpoint={fetching.azure.url}/{seed.AZURE_ACCOUNT}/;SharedAccessSignature={text}"
 
 
 def signature(text: str) -> str:
@@ -52,7 +50,7 @@ def signature(text: str) -> str:
 @pytest.mark.parametrize("kind", ["key", "sas"])
 def test_a_connection_string_in_either_form_opens_the_account(fetching: Fetching, form: str, kind: str) -> None:
     content = fetching.put(records(1))
-    text = fetching.connection_string if kind == "key" else with_sas(fetching, sas(fetching.world.stack))
+    text = fetching.connection_string if kind == "key" else with_sas(fetching, sas())
     fetching.world.put_secret(text if form == "bare" else json.dumps({"connectionString": text}))
     answer = fetching.fetch()
     assert fetching.raw(answer) == content
@@ -63,7 +61,7 @@ def test_a_sas_that_ends_soon_is_warned_about(fetching: Fetching) -> None:
     soon, late = timedelta(days=3), timedelta(days=9)
     for good_for in (soon, late):
         fetching.put(records(1))
-        fetching.world.put_secret(with_sas(fetching, sas(fetching.world.stack, good_for)))
+        fetching.world.put_secret(with_sas(fetching, sas(good_for)))
         fetching.fetch(run_id := fetching.run_id())
         day = f"{datetime.now(UTC) + good_for:%Y-%m-%d}"
         warnings = [line for line in lines_of(fetching, run_id) if day in line and json.loads(line)["level"] == "WARN"]
@@ -72,7 +70,7 @@ def test_a_sas_that_ends_soon_is_warned_about(fetching: Fetching) -> None:
 
 def test_a_sas_that_has_ended_is_said_with_its_day(fetching: Fetching) -> None:
     ago = timedelta(days=-2)
-    fetching.world.put_secret(with_sas(fetching, sas(fetching.world.stack, ago)))
+    fetching.world.put_secret(with_sas(fetching, sas(ago)))
     with fetching.nothing_is_left(), pytest.raises(StepFailed) as failed:
         fetching.fetch()
     assert failed.value.name == "SourceForbidden"
@@ -83,7 +81,7 @@ def test_a_sas_that_has_ended_is_said_with_its_day(fetching: Fetching) -> None:
 def test_a_secret_that_is_renewed_while_the_blob_is_read_is_read_again(fetching: Fetching) -> None:
     """The old SAS is refused from the second range on, and by then the secret holds the new one."""
     content = fetching.put(records(LARGE))
-    old, new = (sas(fetching.world.stack, timedelta(days=days)) for days in (20, 40))
+    old, new = (sas(timedelta(days=days)) for days in (20, 40))
     fetching.world.put_secret(with_sas(fetching, old))
     with_the_old = rf"sig={re.escape(parse_sig(old))}"
     second = HttpRule(rf"{reading(seed.BLOB, RANGE_BYTES)}", "hold", call=lambda: fetching.world.put_secret(with_sas(fetching, new)))
@@ -173,8 +171,7 @@ def test_an_identity_without_a_role_is_told_which(fetching: Fetching, federated:
 
 def test_no_log_at_any_level_holds_a_credential(fetching: Fetching) -> None:
     stack = fetching.world.stack
-    text = sas(stack)
-    credential = seed.blob_service(stack).credential
+    text = sas()
     fetching.put(records(LARGE))
     run_ids = [fetching.run_id() for _ in range(4)]
 
@@ -191,7 +188,7 @@ def test_no_log_at_any_level_holds_a_credential(fetching: Fetching) -> None:
     with pytest.raises(StepFailed):
         fetching.fetch(run_ids[2])
     with federation(stack) as (authority, account):
-        fetching.configure(LOG_LEVEL="trace", **variables(fetching, authority, account))
+        fetching.configure(LOG_LEVEL="trace", **variables(authority, account))
         fetching.put(records(LARGE))
         account.script([HttpRule(reading(seed.BLOB), "reset", at=1000)])
         fetching.fetch(run_ids[3])
@@ -200,7 +197,7 @@ def test_no_log_at_any_level_holds_a_credential(fetching: Fetching) -> None:
     logs = "\n".join(line for run_id in run_ids for line in lines_of(fetching, run_id)) + fetching.logs()
     logs += "".join(file.read_text(errors="replace") for file in stack.logs.iterdir())
     assert len(tokens) == 2
-    for word in (credential.account_key, signature(text), parse_sig(text), unquote(text), "SharedKey ", "Bearer ", *tokens):
+    for word in (seed.AZURE_KEY, signature(text), parse_sig(text), unquote(text), "SharedKey ", "Bearer ", *tokens):
         assert word not in logs
 
 

@@ -15,11 +15,10 @@ from azure.storage.blob import BlobClient, BlobServiceClient, generate_blob_sas
 from faults.http_proxy import HttpProxy
 from faults.http_rules import Answer, HttpRule, of_azure, of_s3, reading
 from faults.rules import Misuse
-from laptop import components
+from laptop import components, seed
 
 MIB = 1 << 20
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # Azurite's own, from its documentation
+ACCOUNT, KEY = seed.AZURE_ACCOUNT, seed.AZURE_KEY
 CONTENT = bytes(n % 251 for n in range(3 * MIB))
 NAME = "numbers.bin"
 READ = reading(NAME)
