@@ -11,13 +11,14 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+from laptop import environment
 from laptop.failure import Failure
 from laptop.paths import ROOT
 
 from fetch.stores import CUSTOMERS_KEY, SECRET, Place
 
 BINARY = ROOT / "target" / "lambda" / "fetch-azure-to-s3" / "bootstrap"
-# It waits for the next invocation for as long as it lives; told that there is none, it ends with this.
+# It waits for the next invocation for as long as it lives; when the Runtime API is gone, it ends with this.
 ENDS_WITH = 1
 SECONDS = 900  # what Lambda gives at most
 _SPLIT_BYTES = 256 << 20  # the template's default
@@ -66,18 +67,13 @@ class Invocation:
         return self.answer is None or self.answer.get("outcome") == "continue"
 
     def environment(self, place: Place) -> dict[str, str]:
-        return {
+        return environment.of_aws(place.aws, place.aws) | {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
             "AWS_LAMBDA_FUNCTION_NAME": "fetch-azure-to-s3",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "AWS_LAMBDA_LOG_GROUP_NAME": "bench",
             "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
-            "AWS_ENDPOINT_URL": place.aws,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
             "LOG_LEVEL": "info",
             "DATA_BUCKET": place.bucket,
             "PIPELINE_NAME": "bench",
@@ -106,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         invocation = self.server.invocation
         if not self.path.endswith("/runtime/invocation/next") or not invocation.is_due:
-            self._say(410)
+            self.close_connection = True
             return
         invocation.calls += 1
         headers = {

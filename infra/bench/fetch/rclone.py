@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from laptop import environment as aws
 from laptop.failure import Failure
 from laptop.paths import STATE
 from laptop.setup import debian, stamp
@@ -32,6 +33,7 @@ def command(program: str, place: Place, key: str) -> list[str]:
 
 def environment(place: Place, home: Path) -> dict[str, str]:
     """Its two remotes. All else is as rclone comes, but for the buckets, which it need not look for."""
+    of_aws = aws.of_aws(place.aws, place.aws)
     return {
         "HOME": str(home),
         "RCLONE_CONFIG": "/dev/null",
@@ -40,9 +42,9 @@ def environment(place: Place, home: Path) -> dict[str, str]:
         "RCLONE_CONFIG_S3_TYPE": "s3",
         "RCLONE_CONFIG_S3_PROVIDER": "Other",
         "RCLONE_CONFIG_S3_ENDPOINT": place.aws,
-        "RCLONE_CONFIG_S3_ACCESS_KEY_ID": "test",
-        "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": "test",
-        "RCLONE_CONFIG_S3_REGION": "us-east-1",
+        "RCLONE_CONFIG_S3_ACCESS_KEY_ID": of_aws["AWS_ACCESS_KEY_ID"],
+        "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": of_aws["AWS_SECRET_ACCESS_KEY"],
+        "RCLONE_CONFIG_S3_REGION": of_aws["AWS_REGION"],
         "RCLONE_CONFIG_S3_NO_CHECK_BUCKET": "true",
     }
 

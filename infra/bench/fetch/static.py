@@ -7,22 +7,24 @@ S3 API reference; GetSecretValue, AWS Secrets Manager API reference.
 
 import base64
 import hashlib
+import html
 import itertools
 import json
 import re
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
 
 # Of what is smaller the bytes are kept: the manifests, which are read again.
 KEPT_BYTES = 1 << 20
 _CHUNK = 1 << 20
+_REQUEST = str(uuid.UUID(int=0))
 
 
 class _Server(ThreadingHTTPServer):
@@ -52,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def say(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, length: int | None = None) -> None:
         self.send_response_only(status)
-        said = {"Date": formatdate(usegmt=True), "x-ms-request-id": "bench", "x-amz-request-id": "bench"} | (headers or {})
+        said = {"Date": formatdate(usegmt=True), "x-ms-request-id": _REQUEST, "x-amz-request-id": _REQUEST} | (headers or {})
         if status != 204:
             said["Content-Length"] = str(len(body) if length is None else length)
         for name, value in said.items():
@@ -91,7 +93,7 @@ class BlobServer(_Server):
         }
         self.md5 = md5
         self.listing = (
-            f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob><Name>{escape(name)}</Name><Properties>'
+            f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob><Name>{html.escape(name)}</Name><Properties>'
             f"<Creation-Time>{modified}</Creation-Time><Last-Modified>{modified}</Last-Modified><Etag>0x8BENCH</Etag>"
             f"<Content-Length>{self.size}</Content-Length><Content-Type>application/json</Content-Type><Content-MD5>{md5}</Content-MD5>"
             "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
@@ -154,7 +156,7 @@ class SinkServer(_Server):
         self.ids = itertools.count(1)
 
     def put(self, key: str, body: bytes) -> None:
-        self.objects[key] = Stored(len(body), f'"{hashlib.md5(body).hexdigest()}"', {}, body)
+        self.objects[key] = Stored(len(body), f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"', {}, body)
 
     def forget(self) -> None:
         self.objects.clear()
@@ -176,7 +178,7 @@ class _SinkHandler(_Handler):
             self._fail(412, "PreconditionFailed")
         else:
             # The sum of what is not kept is taken from whoever sent it: a client may compare the ETag of a small object with its MD5.
-            md5 = hashlib.md5(body).hexdigest() if body is not None else _hexadecimal(self.headers.get("Content-MD5")) or "0" * 32
+            md5 = hashlib.md5(body, usedforsecurity=False).hexdigest() if body is not None else _hexadecimal(self.headers.get("Content-MD5")) or "0" * 32
             self.server.objects[key] = Stored(size, f'"{md5}"', checksums, body)
             self.say(200, headers={"ETag": f'"{md5}"'} | checksums)
 
@@ -199,7 +201,7 @@ class _SinkHandler(_Handler):
             self.server.objects[key] = Stored(sum(parts.values()), etag, headers, None)
             crc = headers.get("x-amz-checksum-crc64nvme")
             said = f"<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>" if crc else ""
-            self._xml("CompleteMultipartUploadResult", f"<Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag>{said}")
+            self._xml("CompleteMultipartUploadResult", f"<Key>{html.escape(key)}</Key><ETag>{html.escape(etag)}</ETag>{said}")
 
     def do_GET(self) -> None:
         path, query = self.address
@@ -207,7 +209,7 @@ class _SinkHandler(_Handler):
         if "list-type" in query or "/" not in key:
             prefix = f"{key.rstrip('/')}/{query.get('prefix', '')}"
             found = "".join(
-                f"<Contents><Key>{escape(name.partition('/')[2])}</Key><Size>{stored.size}</Size><ETag>{escape(stored.etag)}</ETag>"
+                f"<Contents><Key>{html.escape(name.partition('/')[2])}</Key><Size>{stored.size}</Size><ETag>{html.escape(stored.etag)}</ETag>"
                 f"<LastModified>{time.strftime('%Y-%m-%dT%H:%M:%S.000Z', time.gmtime(stored.written))}</LastModified></Contents>"
                 for name, stored in sorted(self.server.objects.items())
                 if name.startswith(prefix)

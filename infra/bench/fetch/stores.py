@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from laptop import environment
 from laptop.failure import Failure
 
 from fetch import source
@@ -118,10 +119,10 @@ class _Emulated:
     def __init__(self, place: Place) -> None:
         import boto3
 
-        options = {"endpoint_url": place.aws, "region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        self._s3 = boto3.client("s3", **options)
+        session = boto3.Session(**session_of(environment.of_aws(place.aws, place.aws)))
+        self._s3 = session.client("s3", endpoint_url=place.aws)
         self._s3.create_bucket(Bucket=BUCKET)
-        boto3.client("secretsmanager", **options).create_secret(Name=SECRET, SecretString=place.connection_string)
+        session.client("secretsmanager", endpoint_url=place.aws).create_secret(Name=SECRET, SecretString=place.connection_string)
         self.forget()
 
     def kept(self) -> dict[str, int]:
@@ -161,6 +162,15 @@ class _Static:
     def forget(self) -> None:
         self._sink.forget()
         self._sink.put(f"{BUCKET}/{CUSTOMERS_KEY}", _CUSTOMERS)
+
+
+def session_of(variables: dict[str, str]) -> dict[str, str]:
+    """The same to boto."""
+    return {
+        "region_name": variables["AWS_REGION"],
+        "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
+    }
 
 
 def _scratch(folder: Path, name: str) -> Path:

@@ -45,7 +45,7 @@ def records(mib: int, each: int = 64 << 10, name: str = "") -> bytes:
 
 
 def md5(content: bytes) -> bytearray:
-    return bytearray(hashlib.md5(content).digest())
+    return bytearray(hashlib.md5(content, usedforsecurity=False).digest())
 
 
 @dataclass

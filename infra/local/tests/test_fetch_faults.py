@@ -108,7 +108,7 @@ def test_a_wrong_bit_is_noticed_where_the_length_is_right(fetching: Fetching, mi
         fetching.fetch()
 
     assert failed.value.name == "SourceCorrupt"
-    assert hashlib.md5(content).hexdigest() in failed.value.message
+    assert hashlib.md5(content, usedforsecurity=False).hexdigest() in failed.value.message
     assert fetching.azure.fired() == [1]
 
     # It was the way and not the blob: the next run gets it.
