@@ -48,7 +48,8 @@ class Exchange:
 
 
 class HttpProxy:
-    """Listens on 127.0.0.1, at `port`, while the context is open. A misused script or a callback that failed raises when it ends, and from fired()."""
+    """Listens on 127.0.0.1, at `port`, while the context is open. A misused script or a callback that failed raises once: from fired(), from the next
+    script(), or when it ends."""
 
     def __init__(self, upstream_host: str, upstream_port: int) -> None:
         self._upstream = (upstream_host, upstream_port)
@@ -66,6 +67,7 @@ class HttpProxy:
 
     def script(self, rules: Sequence[HttpRule]) -> None:
         """From now on these rules, counted from 0, and a new record of what passes. What the earlier ones have begun they finish."""
+        self._raise_errors()
         with self._lock:
             self._script, self._exchanges = Script(rules), []
 
@@ -115,8 +117,9 @@ class HttpProxy:
         self._raise_errors()
 
     def _raise_errors(self) -> None:
-        if self._errors:
-            raise self._errors[0]
+        errors, self._errors = self._errors, []
+        if errors:
+            raise errors[0]
 
 
 class _Server(ThreadingHTTPServer):

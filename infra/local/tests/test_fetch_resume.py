@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from faults.http_rules import HttpRule, reading
 from faults.steps import StepFailed
-from fetching import COMPLETE, CREATE, MIB, RANGE_BYTES, Fetching, records
+from fetching import COMPLETE, CREATE, LARGE, MIB, RANGE_BYTES, Fetching, records
 from laptop import seed
 from laptop.inputs import Inputs
 from test_functions import body, read
@@ -92,7 +92,7 @@ def test_a_fetch_that_is_killed_leaves_nothing_to_be_read(fetching: Fetching) ->
 
 
 def test_another_run_of_the_same_version_copies_nothing(fetching: Fetching) -> None:
-    fetching.put(records(17))
+    fetching.put(records(LARGE))
     first = fetching.fetch()
     fetching.s3.script([])
     fetching.azure.script([])
@@ -161,7 +161,7 @@ def test_customers_that_are_replaced_in_a_run_are_read_as_they_were_with_version
 
 def kill_the_functions(fetching: Fetching) -> None:
     """SIGKILL to the processes of this stack's functions, of which only the one that fetches is at work."""
-    listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-axwwo", "pid=,command="], capture_output=True, text=True, check=True).stdout
     ours = [line.split() for line in listed.splitlines() if str(fetching.world.stack.folder) in line and "bootstrap" in line]
     assert ours, "no function runs"
     for pid, *_ in ours:
