@@ -17,18 +17,19 @@ NIGHT = "nights/2026-11-21/"
 SPLIT_BYTES = 150_000
 
 
-def lines(some: list[dict]) -> bytes:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in some).encode()
+def lines(texts: list[str]) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()
 
 
-def array(some: list[dict]) -> bytes:
-    return json.dumps(some, ensure_ascii=False, indent=1).encode()
+def array(texts: list[str]) -> bytes:
+    return f"[{', '.join(texts)}]\n".encode()
 
 
 @pytest.fixture
 def night(fetching: Fetching) -> dict[str, bytes]:
     """The sample's transactions in four blobs, in order: what each is stored as."""
-    all_of_them = json.loads(Inputs().transactions.read_text(), parse_float=float)
+    # As they are written, since a float does not hold every amount: the sample has one record a line.
+    all_of_them = [line.rstrip(",") for line in Inputs().transactions.read_text().splitlines() if line.startswith("{")]
     quarter = len(all_of_them) // 4
     parts = [all_of_them[at * quarter : (at + 1) * quarter if at < 3 else None] for at in range(4)]
     stored = {"1.json": array(parts[0]), "2.ndjson": lines(parts[1]), "3.json.gz": gzipped(lines(parts[2])), "4.json": array(parts[3])}
@@ -96,7 +97,7 @@ def test_a_night_is_one_object_of_its_blobs_in_order(fetching: Fetching, night: 
 def test_one_blob_that_comes_late_makes_another_version(fetching: Fetching, night: dict[str, bytes]) -> None:
     fetching.configure(AZURE_BLOB=NIGHT)
     first = fetching.manifest(fetching.fetch())
-    fetching.put(lines([{"transaction_id": "late"}]), f"{NIGHT}5.json")
+    fetching.put(lines(['{"transaction_id": "late"}']), f"{NIGHT}5.json")
     second = fetching.manifest(fetching.fetch())
     assert (len(first["blobs"]), len(second["blobs"])) == (4, 5)
     assert first["version"] != second["version"] and first["raw_key"] != second["raw_key"]
