@@ -11,13 +11,13 @@ tools  := $(laptop) exec
 # In the environment of the lint tools, whose pins differ from the stack's.
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
 machine := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT
+export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT SIZE_MIB LEGS
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace doctor down contract samples bench bench-fold lint advisories test test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples bench bench-fold bench-fetch lint advisories test test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000
 
 bench-fold: setup ## The load's transaction in PostgreSQL, beside a bare DELETE and INSERT. STAGED=1000000 TARGET=10000000 REPS=3
 	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fold
+
+bench-fetch: setup ## The copy from Azure to S3 beside rclone's, with the binaries of `sam build`. SIZE_MIB=1024 REPS=3 LEGS="emulated static scan"
+	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fetch
 
 lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of infra/gates: templates, policies, state machine, crates, Python
 	cargo fmt --all --check

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +27,25 @@ class Run(NamedTuple):
     log: str
 
 
-def run(command: list[str], out: Path, threads: int, limit_gib: float, timeout_seconds: float) -> Run:
+def run(
+    command: list[str],
+    out: Path,
+    threads: int,
+    limit_gib: float,
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+    good_code: int = 0,
+    reports: bool = True,
+) -> Run:
+    """`good_code` is what the program ends with when all is well; one that `reports` ends with a line of JSON."""
     # The last ones: the first gets most of the machine's interrupts.
     processors = sorted(os.sched_getaffinity(0))[-threads:]
     with (out / "log").open("w+") as log:
         started = time.monotonic()
         # The peak that the kernel tells begins with that of the process that forks: this one must stay small.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, processors))
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, processors)
+        )
         guard = _Guard(process.pid, limit_gib * 2**30, timeout_seconds)
         guard.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -43,8 +56,8 @@ def run(command: list[str], out: Path, threads: int, limit_gib: float, timeout_s
         text = log.read()
     lines = text.strip().splitlines()
     report = {}
-    outcome = guard.verdict or (OK if process.returncode == 0 else _reason(process.returncode, text))
-    if outcome == OK:
+    outcome = guard.verdict or (OK if process.returncode == good_code else _reason(process.returncode, text))
+    if outcome == OK and reports:
         try:
             report = json.loads(lines[-1])
         except (IndexError, ValueError):

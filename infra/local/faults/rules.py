@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 
 class Misuse(Exception):
@@ -48,6 +48,10 @@ class Rule:
     def replaces(self) -> bool:
         return self.do in ("fail", "rewrite")
 
+    @property
+    def lets_others_act(self) -> bool:
+        return self.do == "rewrite"
+
     def replacement(self, text: str) -> str:
         if self.to is None:
             # With PostgreSQL's own words for the commonest of them: a Data API hands on the words, and no SQLSTATE.
@@ -75,10 +79,24 @@ def insert_into(table: str) -> str:
     return rf'(?i)\A\s*INSERT\s+INTO\s+"?(?:{table})"?\s*\('
 
 
-class Due:
+class Waiting(Protocol):
+    """What a script needs to know of a rule, whatever protocol it breaks."""
+
+    match: str | re.Pattern[str]
+    times: int | None
+    skip: int
+
+    @property
+    def lets_others_act(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Waiting)
+
+
+class Due(Generic[R]):
     """A rule of a script, and how far it is."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: R) -> None:
         self.rule = rule
         self.fired = 0
         self._seen = 0
@@ -98,19 +116,19 @@ class Due:
             self.fired += 1
 
 
-class Script:
+class Script(Generic[R]):
     """Rules in their order. A statement goes to the first that is due; those behind it do not see it, except behind a rewrite,
     so that the load may break while one of its guards is off. All see the text as the client sent it."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[R] = ()) -> None:
         self.rules = [Due(rule) for rule in rules]
 
-    def take(self, text: str) -> list[Due]:
+    def take(self, text: str) -> list[Due[R]]:
         """The rewrites of this statement, and at most one fault behind them."""
         taken = []
         for due in self.rules:
             if due.takes(text):
                 taken.append(due)
-                if due.rule.do != "rewrite":
+                if not due.rule.lets_others_act:
                     break
         return taken

@@ -33,6 +33,10 @@ class Component:
                 **options,
             )
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def runs(self) -> bool:
         return self._process.poll() is None
 

@@ -10,8 +10,8 @@ from azure.storage.blob import BlobServiceClient, ContentSettings
 from laptop.stack import Servers
 
 # Azurite's one account, with the key that its documentation gives everybody.
-_AZURE_ACCOUNT = "devstoreaccount1"
-_AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 AZURE_SECRET = "crosstally-local/azure"
 WAREHOUSE_SECRET = "crosstally-local/warehouse"
@@ -49,9 +49,9 @@ def own(stack: Servers) -> dict[str, str]:
     return {"CustomersBucketName": CUSTOMERS_BUCKET, "KmsKeyArn": key}
 
 
-def connection_string(stack: Servers, key: str = _AZURE_KEY) -> str:
-    endpoint = f"{stack.endpoints.azure}/{_AZURE_ACCOUNT}"
-    return f"DefaultEndpointsProtocol=http;AccountName={_AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};"
+def connection_string(stack: Servers, key: str = AZURE_KEY) -> str:
+    endpoint = f"{stack.endpoints.azure}/{AZURE_ACCOUNT}"
+    return f"DefaultEndpointsProtocol=http;AccountName={AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};"
 
 
 def blob_service(stack: Servers) -> BlobServiceClient:

@@ -7,12 +7,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "samples"))
 
 from faults.arena import Relay
+from faults.http_proxy import HttpProxy
 from faults.steps import Steps
 from laptop import deploy, execution, ledger, seed
 from laptop.execution import Execution
@@ -21,7 +24,11 @@ from laptop.ledger import Ledger
 from laptop.session import Session
 from laptop.stack import Stack
 
+if TYPE_CHECKING:
+    from fetching import Fetching
+
 FINAL = {"FINISHED", "FAILED", "ABORTED"}
+FETCH = "FetchAzureToS3Function"
 
 
 @pytest.fixture(scope="session")
@@ -91,13 +98,25 @@ def data_api(stack: Stack, secrets: seed.Secrets) -> DataApi:
     return DataApi(stack.client("redshift-data"), login)
 
 
+@dataclass(frozen=True)
+class Configuration:
+    """What a function is given, as far as tests change it."""
+
+    variables: dict[str, str]
+    seconds: int
+
+    @classmethod
+    def of(cls, function: dict) -> "Configuration":
+        return cls(function["Environment"]["Variables"], function["Timeout"])
+
+
 @dataclass
 class World:
     """The deployed stack, with sources that a test may spoil."""
 
     session: Session
     started: int = 0
-    deployed: dict[str, dict[str, str]] = field(default_factory=dict)
+    deployed: dict[str, Configuration] = field(default_factory=dict)
 
     @property
     def stack(self) -> Stack:
@@ -122,13 +141,25 @@ class World:
 
     def configure(self, **variables: str) -> None:
         """As a deployment with other parameters would, for the functions that know these variables; without any, as it was deployed."""
+        for name, deployed in self._as_deployed():
+            known = {variable: value for variable, value in variables.items() if variable in deployed.variables}
+            self._become(name, Configuration(deployed.variables | known, deployed.seconds))
+
+    def configure_fetch(self, seconds: int | None = None, **variables: str) -> None:
+        """The function that fetches alone, as deployed but for these; also with what no deployment gives it, as another endpoint or less time."""
+        for name, deployed in self._as_deployed():
+            if FETCH in name:
+                self._become(name, Configuration(deployed.variables | variables, seconds or deployed.seconds))
+
+    def _as_deployed(self) -> list[tuple[str, Configuration]]:
+        for function in self.stack.client("lambda").list_functions()["Functions"]:
+            self.deployed.setdefault(function["FunctionName"], Configuration.of(function))
+        return list(self.deployed.items())
+
+    def _become(self, name: str, wanted: Configuration) -> None:
         client = self.stack.client("lambda")
-        for function in client.list_functions()["Functions"]:
-            name, now = function["FunctionName"], function["Environment"]["Variables"]
-            deployed = self.deployed.setdefault(name, now)
-            wanted = deployed | {variable: value for variable, value in variables.items() if variable in deployed}
-            if now != wanted:
-                client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted})
+        if Configuration.of(client.get_function_configuration(FunctionName=name)) != wanted:
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted.variables}, Timeout=wanted.seconds)
 
     def put_blob(self, content: bytes) -> None:
         seed.blob_service(self.stack).get_blob_client(seed.CONTAINER, seed.BLOB).upload_blob(content, overwrite=True)
@@ -171,6 +202,29 @@ class World:
 @pytest.fixture(scope="session")
 def world(session: Session) -> World:
     return World(session)
+
+
+@pytest.fixture(scope="session")
+def proxies(stack: Stack) -> Iterator[tuple[HttpProxy, HttpProxy]]:
+    """Before Azure and before S3, for whoever is told to go by way of them."""
+    azure, aws = (urlsplit(url) for url in (stack.endpoints.azure, stack.endpoints.aws))
+    with HttpProxy(azure.hostname, azure.port) as before_azure, HttpProxy(aws.hostname, aws.port) as before_s3:
+        yield before_azure, before_s3
+
+
+@pytest.fixture
+def fetching(world: World, proxies: tuple[HttpProxy, HttpProxy]) -> Iterator["Fetching"]:
+    """As deployed and seeded, but for the proxies before the stores of the function that fetches."""
+    from fetching import Fetching  # which knows World
+
+    world.seed(Inputs())
+    fetching = Fetching(world, *proxies)
+    fetching.reset()
+    fetching.configure()
+    world.put_secret(fetching.connection_string)
+    yield fetching
+    fetching.reset()
+    world.seed(Inputs())
 
 
 @pytest.fixture(params=["glue", "direct"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from laptop.failure import Failure
 from laptop.paths import CACHE, JDBC
-from laptop.setup import machine, stamp
+from laptop.setup import debian, machine, stamp
 
 NAME = "jdbc"  # the jar
 _SYSTEM_JAR = Path("/usr/share/java/postgresql.jar")
@@ -44,18 +44,8 @@ def _fetch(jar: Path) -> None:
 
 
 def _from_debian(jar: Path) -> None:
-    """Without root: the package is unpacked, not installed. A machine whose package lists are empty gets lists inside the checkout."""
     folder = JDBC / "debian"
-    folder.mkdir()
-    try:
-        stamp.command("apt-get", "download", _PACKAGE, cwd=folder)
-    except Failure:
-        lists = CACHE / "apt"
-        (lists / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-        options = ["-o", f"Dir::State::Lists={lists / 'lists'}", "-o", f"Dir::Cache={lists}", "-o", "Debug::NoLocking=true"]
-        stamp.command("apt-get", *options, "update")
-        stamp.command("apt-get", *options, "download", _PACKAGE, cwd=folder)
-    stamp.command("dpkg-deb", "--extract", next(folder.glob("*.deb")), folder)
+    debian.unpack(_PACKAGE, folder)
     shutil.copy(folder / "usr" / "share" / "java" / "postgresql.jar", jar)
     shutil.rmtree(folder)
 
