@@ -36,7 +36,9 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {
     },
     # All that may be brought is brought, and all that may be switched on is.
     "brought": {
-        "AzureSecretArn": f"{_SECRET}:azure-AbCdEf",
+        "AzureAccount": "business",
+        "AzureClientId": "11111111-2222-3333-4444-555555555555",
+        "AzureTenantId": "66666666-7777-8888-9999-000000000000",
         "AlertEmail": "data@example.com",
         "CopyRoleArn": f"arn:aws:iam::{ACCOUNT}:role/copy",
         "CustomersBucketName": "customers-of-the-business",
