@@ -35,6 +35,8 @@ def print_table(outcome: Outcome) -> None:
     say(paint(f"run {outcome.run_id}: {outcome.status} in {total:.1f} s", "bold"))
     if outcome.plan:
         _print_plan(outcome.plan)
+    if outcome.nothing_to_do:
+        say(f"  {outcome.nothing_to_do}")
     if ledger:
         rows = ledger.rows
         _line("rows read", f"{rows['read']:,}")

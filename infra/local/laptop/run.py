@@ -12,6 +12,12 @@ from laptop.inputs import Inputs
 from laptop.session import Session, ready
 from laptop.summary import Outcome
 
+# Why an execution ends well without a load, by what the fetching function answers.
+_NOTHING_TO_DO = {
+    "unchanged": "nothing has changed since the run {since_run}",
+    "empty": "there is no blob, and there need not be one",
+}
+
 
 def main(inputs: Inputs, out: Path | None) -> int:
     with _summarized(out) as outcome:
@@ -69,6 +75,9 @@ def _read_books(session: Session, outcome: Outcome, ended: execution.Execution) 
     output = json.loads(ended.output) if ended.status == "SUCCEEDED" else {}
     if output.get("status") == "PLANNED":
         outcome.plan = output["plan"]
+        return
+    if output.get("outcome") in _NOTHING_TO_DO:
+        outcome.nothing_to_do = _NOTHING_TO_DO[output["outcome"]].format(**output)
         return
     with session.stack.warehouse.connect() as connection:
         outcome.ledger = ledger.read(connection, outcome.run_id)

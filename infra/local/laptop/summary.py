@@ -30,6 +30,7 @@ class Outcome:
     state_transitions: int = 0
     data_api_calls: dict[str, int] = field(default_factory=dict)
     plan: dict | None = None
+    nothing_to_do: str | None = None
     error: dict[str, str] | None = None
 
     def fail(self, name: str, message: str) -> None:
@@ -53,6 +54,7 @@ class Outcome:
             "state_transitions": self.state_transitions,
             "data_api_calls": self.data_api_calls,
             "plan": self.plan,
+            "nothing_to_do": self.nothing_to_do,
             "error": self.error,
         }
 
