@@ -57,6 +57,7 @@ def test_a_wrong_path_is_told_at_once_and_in_the_summary(option: str, tmp_path: 
         "state_transitions": 0,
         "data_api_calls": {},
         "plan": None,
+        "nothing_to_do": None,
         "error": {
             "name": "InputMissing",
             "message": f"{option.upper()}: {tmp_path}/no-such-file does not exist; give the path of a file that can be read",
