@@ -1,9 +1,6 @@
 //! The blobs' bytes into S3, exactly: whatever arrives is hashed, measured and scanned on its way, and becomes visible only if all agree.
 //!
-//! Memory, whatever the size, in parts of 8 MiB: ranges that arrive or wait for their turn 6 (with gzip 2), the one that is dealt with 1,
-//! parts on their way to S3 4 and one that is filled 1; with gzip both of these once more, for the other object, and 12 MiB of text. That
-//! is 96 MiB (with gzip 116 MiB), and some 20 MiB for the process. Objects over 78 GiB need larger parts, and fewer at once: 32 MiB on
-//! their way and 32 MiB to be filled, with 4 ranges, are 104 MiB.
+//! Memory is the same whatever the size: [`HELD_BYTES`] of the source, counted in [`ranges_at_once`], and 20 to 35 MiB for the process.
 
 mod checkpoint;
 #[cfg(test)]
@@ -16,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloud::bucket::Bucket;
-use cloud::upload::{MAX_OBJECT_BYTES, PART_BYTES, Upload, Uploaded};
+use cloud::upload::{MAX_OBJECT_BYTES, Upload, Uploaded, parts_at_once};
 use futures::StreamExt;
 use futures::stream::Stream;
 use pipeline::manifest::{RawManifest, hex, raw_prefix};
@@ -27,17 +24,17 @@ use tracing::{info, warn};
 use self::checkpoint::Checkpoint;
 use self::tap::Tap;
 use crate::error::Error;
-use crate::inflate::{Inflater, MAX_INFLATED_BYTES, begins_gzip, is_called_gzip, is_named_gzip};
+use crate::inflate::{Inflater, MAX_INFLATED_BYTES, MOST_UNPACKED, begins_gzip, is_called_gzip, is_named_gzip};
 use crate::pinned::{Pinned, PinnedBlob};
 use crate::progress::{Deadline, Progress};
-use crate::ranges::{Blobs, Position, Segment, in_order, segments};
+use crate::ranges::{Blobs, Position, RANGE_BYTES, Segment, in_order, segments};
 use crate::retry::Budget;
 
-/// Ranges that arrive at once, or have arrived and wait for their turn.
-const RANGES: usize = 6;
-const RANGES_WITH_LARGE_PARTS: usize = 4;
-/// Unpacking is slower than the network.
-const RANGES_WITH_GZIP: usize = 2;
+/// Bytes of the source that are held at once, whatever they wait for.
+const HELD_BYTES: usize = 88 * 1024 * 1024;
+
+/// Parts of each object that are on their way where two are written.
+const PARTS_WITH_GZIP: usize = 2;
 
 /// How often a checkpoint is left, so that a call that is killed is no longer lost than that.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -113,6 +110,22 @@ impl Job<'_> {
     }
 }
 
+fn sending(upload: Upload<'_>, is_compressed: bool) -> Upload<'_> {
+    if is_compressed { upload.at_once(PARTS_WITH_GZIP) } else { upload }
+}
+
+/// Ranges that arrive at once, or have arrived and wait for their turn: as many as [`HELD_BYTES`] leave, beside the range that is dealt
+/// with, the parts that are on their way, the one that is filled and, with gzip, what is unpacked. With parts of 8 MiB that is
+/// 5 + 1 + 4 + 1 times 8 MiB. Objects over 78 GiB have larger parts, and fewer of them; there are two objects with gzip.
+fn ranges_at_once(part_bytes: usize, is_compressed: bool) -> usize {
+    let sent = match is_compressed {
+        true => 2 * (PARTS_WITH_GZIP + 1) * part_bytes + MOST_UNPACKED,
+        false => (parts_at_once(part_bytes) + 1) * part_bytes,
+    };
+    let range_bytes = usize::try_from(RANGE_BYTES).unwrap_or(usize::MAX);
+    (HELD_BYTES.saturating_sub(sent) / range_bytes).saturating_sub(1).max(1)
+}
+
 /// A copy under way.
 struct Copying<'j> {
     job: &'j Job<'j>,
@@ -146,7 +159,7 @@ type Arriving = Pin<Box<dyn Stream<Item = (Segment, Result<Bytes, Error>)> + Sen
 
 impl<'j> Copying<'j> {
     fn begin(job: &'j Job<'j>, is_compressed: bool, has_checkpoint: bool) -> Self {
-        let upload = |key| Upload::in_parts_of(job.part_bytes, job.bucket, key);
+        let upload = |key| sending(Upload::in_parts_of(job.part_bytes, job.bucket, key), is_compressed);
         let is_several = job.pinned.blobs.len() > 1;
         Self {
             job,
@@ -168,14 +181,14 @@ impl<'j> Copying<'j> {
     fn resume(job: &'j Job<'j>, saved: Checkpoint) -> Option<Self> {
         let is_compressed = saved.original.is_some();
         let original = match saved.original {
-            Some(paused) => Some(Upload::resume(job.bucket, job.original_key(), paused)?),
+            Some(paused) => Some(sending(Upload::resume(job.bucket, job.original_key(), paused)?, is_compressed)),
             None => None,
         };
         let copying = Self {
             position: saved.position,
             began_at: saved.position,
             tap: Some(Box::new(saved.tap.restore()?)),
-            raw: Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?,
+            raw: sending(Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?, is_compressed),
             original,
             ..Self::begin(job, is_compressed, true)
         };
@@ -238,11 +251,7 @@ impl<'j> Copying<'j> {
 
     fn arriving<B: Blobs>(&self, blobs: &B) -> Arriving {
         let sizes: Arc<[u64]> = self.job.pinned.blobs.iter().map(|blob| blob.found.version.bytes).collect();
-        let at_once = match self.original {
-            Some(_) => RANGES_WITH_GZIP,
-            None if self.job.part_bytes > PART_BYTES => RANGES_WITH_LARGE_PARTS,
-            None => RANGES,
-        };
+        let at_once = ranges_at_once(self.job.part_bytes, self.original.is_some());
         let wanted = segments(sizes, self.position, self.job.range_bytes);
         Box::pin(in_order(blobs.clone(), wanted, at_once, self.job.budget.clone()))
     }
@@ -300,7 +309,8 @@ impl<'j> Copying<'j> {
         tapped?;
         written?;
         while !bytes.is_empty() {
-            let (rest, text) = tap::inflate(&mut self.tap, &mut self.inflater, bytes).await?.map_err(|malformed| self.malformed(malformed))?;
+            let (rest, text) =
+                tap::inflate(&mut self.tap, &mut self.inflater, bytes).await?.map_err(|malformed| self.malformed(malformed))?;
             self.raw.write(text).await?;
             bytes = rest;
         }

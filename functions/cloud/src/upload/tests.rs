@@ -8,7 +8,7 @@ const KEY: &str = "a/key";
 
 /// Bytes that differ from part to part.
 fn source(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at / 1000 % 251) as u8).collect()
+    (0..bytes).map(|at| (at / 1000).to_le_bytes()[0]).collect()
 }
 
 async fn write_all(upload: &mut Upload<'_>, bytes: &[u8], piece: usize) -> Result<(), Error> {
