@@ -27,8 +27,9 @@ const MAX_PARTS: u64 = 10_000;
 const IN_FLIGHT: usize = 4;
 const IN_FLIGHT_BYTES: usize = IN_FLIGHT * PART_BYTES;
 
-/// Largest object that is written: with larger parts more than [`IN_FLIGHT_BYTES`] would be held.
-pub const MAX_OBJECT_BYTES: u64 = MAX_PARTS * IN_FLIGHT_BYTES as u64;
+/// Largest part, since parts are held until S3 has them; so an object has at most 234 GiB.
+const LARGEST_PART_BYTES: usize = 3 * PART_BYTES;
+pub const MAX_OBJECT_BYTES: u64 = MAX_PARTS * LARGEST_PART_BYTES as u64;
 
 /// Tries of a part or of the end of an upload: S3 answers SlowDown in bursts, and a part sent again costs less than a run.
 const ATTEMPTS: u32 = 8;

@@ -1,10 +1,11 @@
 //! The blobs' bytes into S3, exactly: whatever arrives is hashed, measured and scanned on its way, and becomes visible only if all agree.
 //!
-//! Memory is the same whatever the size: [`HELD_BYTES`] of the source, counted in [`ranges_at_once`], and 20 to 35 MiB for the process.
+//! What is held of them is the same whatever their size, see [`ranges_at_once`].
 
 mod checkpoint;
 #[cfg(test)]
 pub(crate) mod fake;
+mod job;
 mod tap;
 
 use std::pin::Pin;
@@ -12,45 +13,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud::bucket::Bucket;
-use cloud::upload::{MAX_OBJECT_BYTES, Upload, Uploaded, parts_at_once};
+use cloud::upload::{MAX_OBJECT_BYTES, Upload, Uploaded};
 use futures::StreamExt;
 use futures::stream::Stream;
-use pipeline::manifest::{RawManifest, hex, raw_prefix};
+use pipeline::manifest::{RawManifest, hex};
 use pipeline::source::Malformed;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::checkpoint::Checkpoint;
+pub(crate) use self::job::Job;
+use self::job::{ranges_at_once, sending};
 use self::tap::Tap;
 use crate::error::Error;
-use crate::inflate::{Inflater, MAX_INFLATED_BYTES, MOST_UNPACKED, begins_gzip, is_called_gzip, is_named_gzip};
-use crate::pinned::{Pinned, PinnedBlob};
-use crate::progress::{Deadline, Progress};
-use crate::ranges::{Blobs, Position, RANGE_BYTES, Segment, in_order, segments};
-use crate::retry::Budget;
-
-/// Bytes of the source that are held at once, whatever they wait for.
-const HELD_BYTES: usize = 88 * 1024 * 1024;
-
-/// Parts of each object that are on their way where two are written.
-const PARTS_WITH_GZIP: usize = 2;
+use crate::inflate::{Inflater, MAX_INFLATED_BYTES, begins_gzip, is_called_gzip};
+use crate::pinned::PinnedBlob;
+use crate::ranges::{Blobs, Position, Segment, in_order, segments};
 
 /// How often a checkpoint is left, so that a call that is killed is no longer lost than that.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-
-/// One version of a source, and how it is copied.
-pub(crate) struct Job<'j> {
-    pub(crate) bucket: &'j Bucket,
-    pub(crate) pinned: &'j Pinned,
-    pub(crate) version: String,
-    pub(crate) split_bytes: u64,
-    pub(crate) range_bytes: u64,
-    pub(crate) part_bytes: usize,
-    pub(crate) deadline: Deadline,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) progress: Arc<Progress>,
-}
 
 /// How a call of a copy ends well.
 #[derive(Debug)]
@@ -71,59 +52,14 @@ pub(crate) async fn copy<B: Blobs>(job: &Job<'_>, blobs: B) -> Result<Copied, Er
     let _logging = job.progress.log();
     let copying = match checkpoint::load(job).await?.and_then(|saved| Copying::resume(job, saved)) {
         Some(copying) => copying,
-        None => Copying::begin(job, job.pinned.is_called_gzip(), false),
+        None => Copying::begin(job, job.pinned.is_called_gzip()),
     };
-    let has_checkpoint = copying.has_checkpoint;
     if let Some(copied) = copying.run(blobs.clone()).await? {
         return Ok(copied);
     }
     // A blob that no name gave away is gzip: now there are two objects to be written.
-    let again = Copying::begin(job, true, has_checkpoint).run(blobs).await?;
+    let again = Copying::begin(job, true).run(blobs).await?;
     again.ok_or_else(|| Error::SourceChanged { uri: job.pinned.uri.clone() })
-}
-
-impl Job<'_> {
-    fn prefix(&self) -> String {
-        raw_prefix(&self.version)
-    }
-
-    /// Of the manifest that is written last.
-    pub(crate) fn manifest_key(&self) -> String {
-        // Where a version is cut depends on this parameter, too. Cut anew, the same bytes are written to the same place once more.
-        format!("{}manifest-{}.json", self.prefix(), self.split_bytes)
-    }
-
-    fn checkpoint_key(&self) -> String {
-        format!("{}progress-{}.json", self.prefix(), self.split_bytes)
-    }
-
-    /// Of the bytes that are read.
-    fn raw_key(&self, is_compressed: bool) -> String {
-        let name = self.pinned.file_name();
-        let unpacked = if is_compressed && is_named_gzip(&name) { &name[..name.len() - 3] } else { &name };
-        format!("{}{unpacked}", self.prefix())
-    }
-
-    /// Of the bytes as they are stored, where they have to be unpacked.
-    fn original_key(&self) -> String {
-        format!("{}original/{}", self.prefix(), self.pinned.file_name())
-    }
-}
-
-fn sending(upload: Upload<'_>, is_compressed: bool) -> Upload<'_> {
-    if is_compressed { upload.at_once(PARTS_WITH_GZIP) } else { upload }
-}
-
-/// Ranges that arrive at once, or have arrived and wait for their turn: as many as [`HELD_BYTES`] leave, beside the range that is dealt
-/// with, the parts that are on their way, the one that is filled and, with gzip, what is unpacked. With parts of 8 MiB that is
-/// 5 + 1 + 4 + 1 times 8 MiB. Objects over 78 GiB have larger parts, and fewer of them; there are two objects with gzip.
-fn ranges_at_once(part_bytes: usize, is_compressed: bool) -> usize {
-    let sent = match is_compressed {
-        true => 2 * (PARTS_WITH_GZIP + 1) * part_bytes + MOST_UNPACKED,
-        false => (parts_at_once(part_bytes) + 1) * part_bytes,
-    };
-    let range_bytes = usize::try_from(RANGE_BYTES).unwrap_or(usize::MAX);
-    (HELD_BYTES.saturating_sub(sent) / range_bytes).saturating_sub(1).max(1)
 }
 
 /// A copy under way.
@@ -158,7 +94,7 @@ enum Stop {
 type Arriving = Pin<Box<dyn Stream<Item = (Segment, Result<Bytes, Error>)> + Send>>;
 
 impl<'j> Copying<'j> {
-    fn begin(job: &'j Job<'j>, is_compressed: bool, has_checkpoint: bool) -> Self {
+    fn begin(job: &'j Job<'j>, is_compressed: bool) -> Self {
         let upload = |key| sending(Upload::in_parts_of(job.part_bytes, job.bucket, key), is_compressed);
         let is_several = job.pinned.blobs.len() > 1;
         Self {
@@ -172,7 +108,7 @@ impl<'j> Copying<'j> {
             is_renewed: false,
             saved: None,
             saved_at: Instant::now(),
-            has_checkpoint,
+            has_checkpoint: false,
             began_at: Position::default(),
         }
     }
@@ -190,7 +126,8 @@ impl<'j> Copying<'j> {
             tap: Some(Box::new(saved.tap.restore()?)),
             raw: sending(Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?, is_compressed),
             original,
-            ..Self::begin(job, is_compressed, true)
+            has_checkpoint: true,
+            ..Self::begin(job, is_compressed)
         };
         job.progress.begin_at(copying.copied());
         info!(copied = copying.copied(), total = job.pinned.bytes(), "going on where a former call has stopped");
@@ -204,7 +141,7 @@ impl<'j> Copying<'j> {
             Ok(Stop::Deadline) => self.stop().await.map(|()| Some(Copied::Partly)),
             Ok(Stop::UnexpectedGzip) => {
                 self.job.progress.begin_at(0);
-                self.abort().await;
+                self.discard().await;
                 Ok(None)
             }
             Err(error) => {

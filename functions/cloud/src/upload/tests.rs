@@ -139,5 +139,5 @@ fn parts_are_as_large_as_the_object_needs() {
     check(10_000 * PART_BYTES as u64, 1);
     check(10_000 * PART_BYTES as u64 + 1, 2);
     check(200_000_000_000, 3);
-    check(MAX_OBJECT_BYTES, 4);
+    check(MAX_OBJECT_BYTES, LARGEST_PART_BYTES / PART_BYTES);
 }

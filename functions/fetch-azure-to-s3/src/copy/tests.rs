@@ -11,6 +11,9 @@ use sha2::Sha256;
 use super::fake::{FakeBlobs, at};
 use super::*;
 use crate::azure::{Found, Version};
+use crate::pinned::Pinned;
+use crate::progress::{Deadline, Progress};
+use crate::retry::Budget;
 
 const PART: usize = 64;
 const RANGE: u64 = 32;
@@ -320,17 +323,6 @@ async fn gzip_goes_on_between_blobs_and_not_within() {
     let error = copied.unwrap_err();
     assert!(error.to_string().contains("is gzip and takes longer"), "{error}");
     assert_eq!((s3.keys(), s3.uploads_under_way()), (vec![], 0));
-}
-
-#[test]
-fn what_is_held_is_bounded() {
-    let check =
-        |part_mib: usize, is_compressed, expected| assert_eq!(ranges_at_once(part_mib << 20, is_compressed), expected, "{part_mib}");
-    check(8, false, 5);
-    check(16, false, 4);
-    check(24, false, 4);
-    check(32, false, 2);
-    check(8, true, 2);
 }
 
 proptest! {
