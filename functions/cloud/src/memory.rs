@@ -184,7 +184,8 @@ impl HttpConnector for Memory {
 fn respond(method: &str, answer: Answer) -> HttpConnectorFuture {
     let length = answer.body.len().to_string();
     let body = if method == "HEAD" { Vec::new() } else { answer.body };
-    let status = answer.status.try_into().unwrap_or(aws_smithy_runtime_api::http::StatusCode::try_from(500).unwrap_or_else(|_| unreachable!()));
+    let status =
+        answer.status.try_into().unwrap_or(aws_smithy_runtime_api::http::StatusCode::try_from(500).unwrap_or_else(|_| unreachable!()));
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     response.headers_mut().insert("content-length", length);
     for (name, value) in answer.headers {

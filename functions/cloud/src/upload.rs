@@ -23,12 +23,13 @@ pub const PART_BYTES: usize = 8 * 1024 * 1024;
 /// Most parts of an object. Source: "Amazon S3 multipart upload limits", Amazon S3 User Guide.
 const MAX_PARTS: u64 = 10_000;
 
-/// Parts that are on their way at once, and their bytes.
+/// Parts that are on their way at once, unless told otherwise, and bytes of larger ones.
 const IN_FLIGHT: usize = 4;
 const IN_FLIGHT_BYTES: usize = IN_FLIGHT * PART_BYTES;
 
-/// Largest object that is written: with larger parts more than [`IN_FLIGHT_BYTES`] would be held.
-pub const MAX_OBJECT_BYTES: u64 = MAX_PARTS * IN_FLIGHT_BYTES as u64;
+/// Largest part, since parts are held until S3 has them; so an object has at most 234 GiB.
+const LARGEST_PART_BYTES: usize = 3 * PART_BYTES;
+pub const MAX_OBJECT_BYTES: u64 = MAX_PARTS * LARGEST_PART_BYTES as u64;
 
 /// Tries of a part or of the end of an upload: S3 answers SlowDown in bursts, and a part sent again costs less than a run.
 const ATTEMPTS: u32 = 8;
@@ -40,6 +41,8 @@ pub struct Upload<'b> {
     bucket: &'b Bucket,
     key: String,
     part_bytes: usize,
+    /// Most parts on their way.
+    at_once: usize,
     /// The part that is being filled.
     buffer: BytesMut,
     begun: Option<Begun>,
@@ -108,6 +111,7 @@ impl<'b> Upload<'b> {
             bucket,
             key,
             part_bytes,
+            at_once: parts_at_once(part_bytes),
             buffer: BytesMut::new(),
             begun: None,
             parts: Vec::new(),
@@ -125,6 +129,7 @@ impl<'b> Upload<'b> {
             bucket,
             key,
             part_bytes: paused.part_bytes,
+            at_once: parts_at_once(paused.part_bytes),
             bytes: sent + rest.len() as u64,
             buffer: BytesMut::from(rest.as_slice()),
             begun: paused.begun,
@@ -134,14 +139,15 @@ impl<'b> Upload<'b> {
         })
     }
 
+    /// With no more parts on their way than this, which is at least one: who writes two objects at once holds twice as much.
+    #[must_use]
+    pub fn at_once(self, parts: usize) -> Self {
+        Self { at_once: parts.max(1), ..self }
+    }
+
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// Whether no byte waits for others to fill a part.
-    pub fn is_at_part_end(&self) -> bool {
-        self.buffer.is_empty()
     }
 
     /// Appends bytes; sends a part whenever one is full, and waits while too many are on their way.
@@ -220,8 +226,7 @@ impl<'b> Upload<'b> {
 
     async fn send_part(&mut self, bytes: Bytes) -> Result<(), Error> {
         let upload_id = self.begin().await?;
-        let most = (IN_FLIGHT_BYTES / self.part_bytes).clamp(1, IN_FLIGHT);
-        self.settle(most - 1).await?;
+        self.settle(self.at_once - 1).await?;
         let crc64 = self.hash(bytes.clone()).await?;
         let index = self.parts.len();
         self.parts.push(None);
@@ -313,7 +318,11 @@ impl<'b> Upload<'b> {
         let failed = failed(self.bucket, &self.key, action, error);
         match self.stands(expected, crc64).await {
             Ok(true) => {
-                tracing::warn!(key = self.key, error = crate::error::sentence(&failed), "the answer to a write was lost, and the object stands");
+                tracing::warn!(
+                    key = self.key,
+                    error = crate::error::sentence(&failed),
+                    "the answer to a write was lost, and the object stands"
+                );
                 Ok(())
             }
             Ok(false) | Err(_) => Err(failed),
@@ -339,6 +348,11 @@ impl<'b> Upload<'b> {
 pub fn part_bytes(object_bytes: u64) -> usize {
     let times = object_bytes.div_ceil(MAX_PARTS * PART_BYTES as u64).max(1);
     usize::try_from(times).unwrap_or(usize::MAX).saturating_mul(PART_BYTES)
+}
+
+/// Parts of this size that are on their way at once.
+pub fn parts_at_once(part_bytes: usize) -> usize {
+    (IN_FLIGHT_BYTES / part_bytes).clamp(1, IN_FLIGHT)
 }
 
 async fn send_part(bucket: &Bucket, key: &str, upload_id: String, index: usize, bytes: Bytes, crc64: u64) -> Result<Part, Error> {

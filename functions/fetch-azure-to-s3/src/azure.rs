@@ -68,7 +68,6 @@ pub(crate) struct Blob {
     place: Arc<Place>,
     /// Its address, without credentials.
     pub(crate) uri: String,
-    pub(crate) name: String,
 }
 
 /// A blob that was found, and its version then.
@@ -164,7 +163,7 @@ impl Store {
     }
 
     pub(crate) fn blob(&self, name: &str) -> Blob {
-        Blob { client: self.container.blob_client(name), place: self.place.clone(), uri: self.uri(name), name: name.to_owned() }
+        Blob { client: self.container.blob_client(name), place: self.place.clone(), uri: self.uri(name) }
     }
 
     /// A blob as it stands now; `None` when there is none of that name.
@@ -217,12 +216,6 @@ impl Store {
 }
 
 impl Blob {
-    /// The blob as it stands now.
-    pub(crate) async fn version(&self) -> Result<Version, Error> {
-        let found = self.client.get_properties().await.map_err(|e| self.explain(e, "asking for its properties"))?;
-        Ok(Version::of(found.blob.properties))
-    }
-
     /// Reads a range of this very version, once.
     pub(crate) async fn open_range(
         &self,

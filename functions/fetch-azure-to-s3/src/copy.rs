@@ -1,13 +1,11 @@
 //! The blobs' bytes into S3, exactly: whatever arrives is hashed, measured and scanned on its way, and becomes visible only if all agree.
 //!
-//! Memory, whatever the size, in parts of 8 MiB: ranges that arrive or wait for their turn 6 (with gzip 2), the one that is dealt with 1,
-//! parts on their way to S3 4 and one that is filled 1; with gzip both of these once more, for the other object, and 12 MiB of text. That
-//! is 96 MiB (with gzip 116 MiB), and some 20 MiB for the process. Objects over 78 GiB need larger parts, and fewer at once: 32 MiB on
-//! their way and 32 MiB to be filled, with 4 ranges, are 104 MiB.
+//! What is held of them is the same whatever their size, see [`ranges_at_once`].
 
 mod checkpoint;
 #[cfg(test)]
 pub(crate) mod fake;
+mod job;
 mod tap;
 
 use std::pin::Pin;
@@ -15,45 +13,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud::bucket::Bucket;
-use cloud::upload::{MAX_OBJECT_BYTES, PART_BYTES, Upload, Uploaded};
+use cloud::upload::{MAX_OBJECT_BYTES, Upload, Uploaded};
 use futures::StreamExt;
 use futures::stream::Stream;
-use pipeline::manifest::{RawManifest, hex, raw_prefix};
+use pipeline::manifest::{RawManifest, hex};
 use pipeline::source::Malformed;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::checkpoint::Checkpoint;
+pub(crate) use self::job::Job;
+use self::job::{ranges_at_once, sending};
 use self::tap::Tap;
 use crate::error::Error;
-use crate::inflate::{Inflater, MAX_INFLATED_BYTES, begins_gzip, is_called_gzip, is_named_gzip};
-use crate::pinned::{Pinned, PinnedBlob};
-use crate::progress::{Deadline, Progress};
+use crate::inflate::{Inflater, MAX_INFLATED_BYTES, begins_gzip, is_called_gzip};
+use crate::pinned::PinnedBlob;
 use crate::ranges::{Blobs, Position, Segment, in_order, segments};
-use crate::retry::Budget;
-
-/// Ranges that arrive at once, or have arrived and wait for their turn.
-const RANGES: usize = 6;
-const RANGES_WITH_LARGE_PARTS: usize = 4;
-/// Unpacking is slower than the network.
-const RANGES_WITH_GZIP: usize = 2;
 
 /// How often a checkpoint is left, so that a call that is killed is no longer lost than that.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-
-/// One version of a source, and how it is copied.
-pub(crate) struct Job<'j> {
-    pub(crate) bucket: &'j Bucket,
-    pub(crate) pinned: &'j Pinned,
-    pub(crate) version: String,
-    pub(crate) split_bytes: u64,
-    pub(crate) range_bytes: u64,
-    pub(crate) part_bytes: usize,
-    pub(crate) deadline: Deadline,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) progress: Arc<Progress>,
-}
 
 /// How a call of a copy ends well.
 #[derive(Debug)]
@@ -74,43 +52,14 @@ pub(crate) async fn copy<B: Blobs>(job: &Job<'_>, blobs: B) -> Result<Copied, Er
     let _logging = job.progress.log();
     let copying = match checkpoint::load(job).await?.and_then(|saved| Copying::resume(job, saved)) {
         Some(copying) => copying,
-        None => Copying::begin(job, job.pinned.is_called_gzip(), false),
+        None => Copying::begin(job, job.pinned.is_called_gzip()),
     };
-    let has_checkpoint = copying.has_checkpoint;
     if let Some(copied) = copying.run(blobs.clone()).await? {
         return Ok(copied);
     }
     // A blob that no name gave away is gzip: now there are two objects to be written.
-    let again = Copying::begin(job, true, has_checkpoint).run(blobs).await?;
+    let again = Copying::begin(job, true).run(blobs).await?;
     again.ok_or_else(|| Error::SourceChanged { uri: job.pinned.uri.clone() })
-}
-
-impl Job<'_> {
-    fn prefix(&self) -> String {
-        raw_prefix(&self.version)
-    }
-
-    /// Of the manifest that is written last.
-    pub(crate) fn manifest_key(&self) -> String {
-        // Where a version is cut depends on this parameter, too. Cut anew, the same bytes are written to the same place once more.
-        format!("{}manifest-{}.json", self.prefix(), self.split_bytes)
-    }
-
-    fn checkpoint_key(&self) -> String {
-        format!("{}progress-{}.json", self.prefix(), self.split_bytes)
-    }
-
-    /// Of the bytes that are read.
-    fn raw_key(&self, is_compressed: bool) -> String {
-        let name = self.pinned.file_name();
-        let unpacked = if is_compressed && is_named_gzip(&name) { &name[..name.len() - 3] } else { &name };
-        format!("{}{unpacked}", self.prefix())
-    }
-
-    /// Of the bytes as they are stored, where they have to be unpacked.
-    fn original_key(&self) -> String {
-        format!("{}original/{}", self.prefix(), self.pinned.file_name())
-    }
 }
 
 /// A copy under way.
@@ -145,8 +94,8 @@ enum Stop {
 type Arriving = Pin<Box<dyn Stream<Item = (Segment, Result<Bytes, Error>)> + Send>>;
 
 impl<'j> Copying<'j> {
-    fn begin(job: &'j Job<'j>, is_compressed: bool, has_checkpoint: bool) -> Self {
-        let upload = |key| Upload::in_parts_of(job.part_bytes, job.bucket, key);
+    fn begin(job: &'j Job<'j>, is_compressed: bool) -> Self {
+        let upload = |key| sending(Upload::in_parts_of(job.part_bytes, job.bucket, key), is_compressed);
         let is_several = job.pinned.blobs.len() > 1;
         Self {
             job,
@@ -159,7 +108,7 @@ impl<'j> Copying<'j> {
             is_renewed: false,
             saved: None,
             saved_at: Instant::now(),
-            has_checkpoint,
+            has_checkpoint: false,
             began_at: Position::default(),
         }
     }
@@ -168,16 +117,17 @@ impl<'j> Copying<'j> {
     fn resume(job: &'j Job<'j>, saved: Checkpoint) -> Option<Self> {
         let is_compressed = saved.original.is_some();
         let original = match saved.original {
-            Some(paused) => Some(Upload::resume(job.bucket, job.original_key(), paused)?),
+            Some(paused) => Some(sending(Upload::resume(job.bucket, job.original_key(), paused)?, is_compressed)),
             None => None,
         };
         let copying = Self {
             position: saved.position,
             began_at: saved.position,
             tap: Some(Box::new(saved.tap.restore()?)),
-            raw: Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?,
+            raw: sending(Upload::resume(job.bucket, job.raw_key(is_compressed), saved.raw)?, is_compressed),
             original,
-            ..Self::begin(job, is_compressed, true)
+            has_checkpoint: true,
+            ..Self::begin(job, is_compressed)
         };
         job.progress.begin_at(copying.copied());
         info!(copied = copying.copied(), total = job.pinned.bytes(), "going on where a former call has stopped");
@@ -191,7 +141,7 @@ impl<'j> Copying<'j> {
             Ok(Stop::Deadline) => self.stop().await.map(|()| Some(Copied::Partly)),
             Ok(Stop::UnexpectedGzip) => {
                 self.job.progress.begin_at(0);
-                self.abort().await;
+                self.discard().await;
                 Ok(None)
             }
             Err(error) => {
@@ -238,11 +188,7 @@ impl<'j> Copying<'j> {
 
     fn arriving<B: Blobs>(&self, blobs: &B) -> Arriving {
         let sizes: Arc<[u64]> = self.job.pinned.blobs.iter().map(|blob| blob.found.version.bytes).collect();
-        let at_once = match self.original {
-            Some(_) => RANGES_WITH_GZIP,
-            None if self.job.part_bytes > PART_BYTES => RANGES_WITH_LARGE_PARTS,
-            None => RANGES,
-        };
+        let at_once = ranges_at_once(self.job.part_bytes, self.original.is_some());
         let wanted = segments(sizes, self.position, self.job.range_bytes);
         Box::pin(in_order(blobs.clone(), wanted, at_once, self.job.budget.clone()))
     }
@@ -300,7 +246,8 @@ impl<'j> Copying<'j> {
         tapped?;
         written?;
         while !bytes.is_empty() {
-            let (rest, text) = tap::inflate(&mut self.tap, &mut self.inflater, bytes).await?.map_err(|malformed| self.malformed(malformed))?;
+            let (rest, text) =
+                tap::inflate(&mut self.tap, &mut self.inflater, bytes).await?.map_err(|malformed| self.malformed(malformed))?;
             self.raw.write(text).await?;
             bytes = rest;
         }

@@ -27,7 +27,9 @@ pub(crate) enum Error {
     #[error("{uri} has more than {} GB, which is the most that one source may have: store it in several, each with a run of its own", most / 1_000_000_000)]
     SourceTooLarge { uri: String, most: u64 },
     /// What unpacks it cannot be saved and taken up by another call.
-    #[error("{uri} is gzip and takes longer to unpack than a call of the function may last: store it unpacked, or in several smaller blobs")]
+    #[error(
+        "{uri} is gzip and takes longer to unpack than a call of the function may last: store it unpacked, or in several smaller blobs"
+    )]
     GzipTooLong { uri: String },
     #[error("{uri}: {malformed}: store a JSON array of objects, or one object a line")]
     SourceMalformed { uri: String, malformed: Malformed },
@@ -74,7 +76,10 @@ impl Error {
 
     /// Whether another try may succeed, and go on from what this one has done.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::SourceUnavailable { .. } | Self::Cloud(cloud::Error::StorageUnavailable { .. } | cloud::Error::SecretUnavailable { .. }))
+        matches!(
+            self,
+            Self::SourceUnavailable { .. } | Self::Cloud(cloud::Error::StorageUnavailable { .. } | cloud::Error::SecretUnavailable { .. })
+        )
     }
 }
 

@@ -20,9 +20,9 @@ use crate::error::Error;
 use crate::pinned::{Pinned, PinnedBlob};
 use crate::progress::{Deadline, Progress, megabytes_per_second};
 use crate::ranges::{AzureBlobs, RANGE_BYTES};
+use crate::replay;
 use crate::retry::{Budget, Fault, retrying};
 use crate::source::{self, Source};
-use crate::replay;
 
 /// The contract the function was built with.
 const SHIPPED_CONTRACT: &[u8] = include_bytes!("../../../contract.odcs.yaml");

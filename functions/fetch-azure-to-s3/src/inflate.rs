@@ -20,8 +20,11 @@ const HARMLESS_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes that are handed on at once, about.
 const OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Compressed bytes that are unpacked at once: they become a thousand times as many at most, so 8 MiB beside the output.
+/// Compressed bytes that are unpacked at once.
 const INPUT_BYTES: usize = 8 * 1024;
+
+/// Most bytes that are unpacked and not handed on yet: deflate reaches a ratio of 1,032.
+pub(crate) const MOST_UNPACKED: usize = OUTPUT_BYTES + INPUT_BYTES * 1032;
 
 /// Whether whoever stored the blob says that it is gzip: by its name, or by its Content-Encoding. Its first bytes may say so, too.
 pub(crate) fn is_called_gzip(found: &Found) -> bool {

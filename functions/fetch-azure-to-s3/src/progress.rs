@@ -24,8 +24,8 @@ impl Deadline {
     pub(crate) fn of_call(ends: u64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let left = Duration::from_millis(ends).saturating_sub(now);
-        // Less of a short time, or nothing would be done in it.
-        Self::after(left - MARGIN.min(left / 4))
+        // Half of a short time, or nothing would be done in it.
+        Self::after(left - MARGIN.min(left / 2))
     }
 
     pub(crate) fn after(time: Duration) -> Self {
@@ -120,7 +120,7 @@ mod tests {
         };
         check(900, 855).await;
         check(180, 135).await;
-        check(20, 15).await;
+        check(20, 10).await;
         check(0, 0).await;
     }
 

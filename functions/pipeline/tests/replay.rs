@@ -80,11 +80,11 @@ struct Replayed {
 
 /// Lays records of a source into an object of their own.
 fn take_out<'r>(format: Format, records: impl IntoIterator<Item = (u64, &'r [u8])>, split_bytes: u64) -> Option<Replayed> {
-    let mut writer = ReplayWriter::new(format, split_bytes);
+    let mut writer = ReplayWriter::new(split_bytes);
     let mut made = Made::default();
     for (offset, record) in records {
         // As the fetch does: a record of no bytes is a line of form feeds.
-        writer.push(offset, if record.is_empty() { b"\x0C" } else { record }, &mut made).unwrap();
+        writer.push(format, offset, if record.is_empty() { b"\x0C" } else { record }, &mut made).unwrap();
     }
     let layout = writer.finish(&mut made).unwrap()?;
     Some(Replayed { object: made.object, places: made.places, layout })

@@ -147,4 +147,4 @@ fn is_same_number(left: &str, right: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

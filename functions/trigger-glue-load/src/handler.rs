@@ -235,6 +235,7 @@ fn failed(run_id: &RunId, words: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::manifest::Replay;
 
     #[test]
     fn reads_the_state_machines_payloads() {
@@ -251,5 +252,16 @@ mod tests {
         assert_eq!(failed(&run_id, "FAILED: LoadFailed: insert_rows: disk full").name(), "LoadFailed");
         assert_eq!(failed(&run_id, "FAILED: SecretMissing: the secret w does not exist").name(), "SecretMissing");
         assert_eq!(failed(&run_id, "TIMEOUT: Glue gave no reason").name(), "LoadFailed");
+    }
+
+    #[test]
+    fn a_replay_is_no_success_of_its_source() {
+        let mut manifest = crate::balance::tests::manifest();
+        let success = last_success(&manifest).unwrap();
+        assert_eq!((success.run_id.as_str(), success.source_version.as_str(), success.contract_sha256.as_str()), ("run-1", "v", "abc"));
+        assert_eq!(success.customers, manifest.customers);
+        let of = manifest.run_id.clone();
+        manifest.transactions.replay = Some(Replay { of, source_key: "k".into(), places_key: "p".into() });
+        assert_eq!(last_success(&manifest), None);
     }
 }

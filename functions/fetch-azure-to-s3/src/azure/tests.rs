@@ -73,7 +73,6 @@ async fn every_name_leads_to_its_own_blob() {
         for name in ODD_NAMES {
             let found = store.find(name).await.unwrap().unwrap_or_else(|| panic!("{name}"));
             let blob = store.blob(name);
-            assert_eq!(blob.version().await.unwrap(), found.version, "{name}");
             assert_eq!(String::from_utf8(read(&blob, &found.version, 5).await.unwrap()).unwrap(), name);
             assert!(blob.uri.starts_with(&format!("{}/acc/transactions/", world.server.address)), "{}", blob.uri);
             assert!(uris.insert(blob.uri), "{name}");

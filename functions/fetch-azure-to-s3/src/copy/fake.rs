@@ -40,7 +40,8 @@ impl FakeBlobs {
 
     /// Blobs in which no byte is as its neighbours.
     pub(crate) fn of_sizes(sizes: &[usize]) -> Self {
-        let content = |(blob, size): (usize, &usize)| (0..*size).map(|at| ((at * 7 + blob * 101) % 251) as u8).collect();
+        let content =
+            |(blob, size): (usize, &usize)| (0..*size).map(|at| at.wrapping_mul(7).wrapping_add(blob * 101).to_le_bytes()[0]).collect();
         Self::new(sizes.iter().enumerate().map(content).collect())
     }
 
@@ -73,6 +74,11 @@ impl FakeBlobs {
     }
 }
 
+/// A place in bytes that are in memory.
+pub(crate) fn at(byte: u64) -> usize {
+    usize::try_from(byte).unwrap()
+}
+
 fn away() -> Fault {
     Error::SourceUnavailable { uri: "u".into(), action: "reading it", source: "503".into() }.into()
 }
@@ -99,11 +105,11 @@ impl Blobs for FakeBlobs {
             *tries += 1;
             *tries
         };
-        let failures = if self.failures.is_empty() { 0 } else { self.failures[(place.0 + place.1 as usize) % self.failures.len()] };
+        let failures = if self.failures.is_empty() { 0 } else { self.failures[(place.0 + at(place.1)) % self.failures.len()] };
         if tries <= failures {
             return Err(away());
         }
-        let range = segment.range.start as usize..segment.range.end as usize;
+        let range = at(segment.range.start)..at(segment.range.end);
         Ok(Bytes::copy_from_slice(&self.contents[segment.blob][range]))
     }
 

@@ -43,12 +43,7 @@ impl SavedTap {
 
 impl Tap {
     pub(super) fn new(split_bytes: u64, is_object_apart: bool) -> Self {
-        Self {
-            blob_md5: Md5::new(),
-            object_md5: is_object_apart.then(Md5::new),
-            sections: Sections::new(split_bytes),
-            blobs: Vec::new(),
-        }
+        Self { blob_md5: Md5::new(), object_md5: is_object_apart.then(Md5::new), sections: Sections::new(split_bytes), blobs: Vec::new() }
     }
 
     pub(super) fn save(&self) -> SavedTap {
@@ -143,10 +138,7 @@ async fn unpack(
 }
 
 /// The tap is away until the work is done.
-async fn on_thread<T: Send + 'static>(
-    tap: &mut Option<Box<Tap>>,
-    work: impl FnOnce(&mut Tap) -> T + Send + 'static,
-) -> Result<T, Error> {
+async fn on_thread<T: Send + 'static>(tap: &mut Option<Box<Tap>>, work: impl FnOnce(&mut Tap) -> T + Send + 'static) -> Result<T, Error> {
     let mut taken = tap.take().ok_or(Error::Died)?;
     let working = tokio::task::spawn_blocking(move || {
         let done = work(&mut taken);

@@ -8,9 +8,12 @@ use pipeline::split::{Format, Split};
 use proptest::prelude::*;
 use sha2::Sha256;
 
-use super::fake::FakeBlobs;
+use super::fake::{FakeBlobs, at};
 use super::*;
 use crate::azure::{Found, Version};
+use crate::pinned::Pinned;
+use crate::progress::{Deadline, Progress};
+use crate::retry::Budget;
 
 const PART: usize = 64;
 const RANGE: u64 = 32;
@@ -84,7 +87,7 @@ fn array(records: usize) -> Vec<u8> {
 /// What the splits of a manifest hold, read as the next step reads it.
 fn texts_of_splits(raw: &RawManifest, object: &[u8]) -> Vec<(Format, String)> {
     let text = |split: &Split| {
-        let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
+        let range = at(split.start)..at(split.end);
         (raw.format_of(split), String::from_utf8(object[range].to_vec()).unwrap())
     };
     raw.splits.iter().map(text).collect()
@@ -127,8 +130,13 @@ async fn one_blob_is_copied_as_it_is() {
 #[tokio::test]
 async fn several_blobs_are_one_source() {
     let s3 = Memory::default();
-    let named =
-        [("p/a.json", array(20)), ("p/b.json", Vec::new()), ("p/c.json", lines(30)), ("p/d.json", b" \n".to_vec()), ("p/e.json", b"[]".to_vec())];
+    let named = [
+        ("p/a.json", array(20)),
+        ("p/b.json", Vec::new()),
+        ("p/c.json", lines(30)),
+        ("p/d.json", b" \n".to_vec()),
+        ("p/e.json", b"[]".to_vec()),
+    ];
     let raw = copy_whole(&s3, &named).await;
     assert_eq!(raw.raw_key, "raw/transactions/v1/transactions.json");
     let object = s3.object(&raw.raw_key).unwrap();
@@ -139,7 +147,7 @@ async fn several_blobs_are_one_source() {
     assert_eq!(shown, [(Some(Format::Array), 20), (None, 0), (Some(Format::Ndjson), 30), (None, 0), (Some(Format::Array), 0)]);
     for (blob, (name, content)) in raw.blobs.iter().zip(&named) {
         assert_eq!(blob.uri, format!("https://a/c/{name}"));
-        assert_eq!(&object[blob.start as usize..blob.end as usize], content);
+        assert_eq!(&object[at(blob.start)..at(blob.end)], content);
         assert_eq!(blob.md5, hex(&Md5::digest(content)));
     }
     assert_eq!(raw.uri, "https://a/c/p/");
@@ -159,7 +167,7 @@ async fn gzip_is_kept_as_it_is_and_read_unpacked() {
         let original = s3.object(raw.original_key.as_deref().unwrap()).unwrap();
         assert_eq!(original, named.iter().flat_map(|(_, content)| content.clone()).collect::<Vec<_>>());
         for (blob, text) in raw.blobs.iter().zip(unpacked) {
-            assert_eq!(&object[blob.start as usize..blob.end as usize], *text);
+            assert_eq!(&object[at(blob.start)..at(blob.end)], *text);
         }
         assert_eq!(s3.uploads_under_way(), 0);
         numbers(&raw, &object).len()
@@ -252,7 +260,7 @@ async fn a_copy_goes_on_after_an_outage() {
     assert_eq!(s3.object(&raw.raw_key).unwrap(), [named[0].1.clone(), named[1].1.clone()].concat());
     let parts_after = sent_parts(&s3);
     assert!(parts_after.iter().all(|part| !parts_sent.contains(part)), "{parts_sent:?} {parts_after:?}");
-    let ranges: usize = named.iter().map(|(_, content)| content.len().div_ceil(RANGE as usize)).sum();
+    let ranges: usize = named.iter().map(|(_, content)| content.len().div_ceil(at(RANGE))).sum();
     assert!(again.reads() + 30 < ranges, "{} of {ranges}", again.reads());
 }
 
@@ -297,9 +305,9 @@ async fn gzip_goes_on_between_blobs_and_not_within() {
     let named = [("p/a.json.gz", gzip(&text[0])), ("p/b.json.gz", gzip(&text[1]))];
     let expected = copy_whole(&Memory::default(), &named).await;
     let s3 = Memory::default();
-    // Enough time for the first blob, which comes two ranges at once, and for some of the second.
-    let ranges = named[0].1.len().div_ceil(RANGE as usize) as u64;
-    let copied = call(&s3, &pinned(&named), blobs(&named).delayed(vec![1000]), Duration::from_secs(ranges / 2 + 6)).await;
+    // Enough time for the first blob and for some of the second.
+    let rounds = named[0].1.len().div_ceil(at(RANGE)).div_ceil(ranges_at_once(PART, true)) as u64;
+    let copied = call(&s3, &pinned(&named), blobs(&named).delayed(vec![1000]), Duration::from_secs(rounds + 4)).await;
     assert!(matches!(copied, Ok(Copied::Partly)), "{copied:?}");
     assert_eq!(s3.object(&expected.raw_key), None);
     let again = blobs(&named);

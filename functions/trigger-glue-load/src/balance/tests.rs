@@ -10,7 +10,7 @@ fn plan() -> Plan {
     Plan::compile(include_bytes!("../../../../contract.odcs.yaml")).unwrap()
 }
 
-fn manifest() -> RunManifest {
+pub(crate) fn manifest() -> RunManifest {
     let rows = Counts { read: 10, clean: 8, quarantined: 2, recognised: 10, ..Counts::default() };
     let customers = Counts { read: 3, clean: 2, quarantined: 1, recognised: 3, ..Counts::default() };
     let sums = [("amount", 1250, 2), ("quantity", 9, 0)].map(|(name, unscaled, scale)| (name.to_owned(), Decimal { unscaled, scale }));
