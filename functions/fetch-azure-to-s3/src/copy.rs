@@ -157,8 +157,8 @@ impl<'j> Copying<'j> {
         loop {
             let next = tokio::select! {
                 biased;
-                next = arriving.next() => next,
                 () = self.job.deadline.passed() => return Ok(Stop::Deadline),
+                next = arriving.next() => next,
             };
             let Some((segment, read)) = next else { return Ok(Stop::End) };
             let bytes = match read {
@@ -179,9 +179,6 @@ impl<'j> Copying<'j> {
             self.is_settled = true;
             if self.is_checkpoint_due() {
                 self.save().await?;
-            }
-            if self.job.deadline.is_past() && self.position.blob < self.job.pinned.blobs.len() {
-                return Ok(Stop::Deadline);
             }
         }
     }
