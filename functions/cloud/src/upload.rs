@@ -366,7 +366,7 @@ async fn send_part(bucket: &Bucket, key: &str, upload_id: String, index: usize, 
         .part_number(i32::try_from(index + 1).unwrap_or(i32::MAX))
         .checksum_crc64_nvme(base64_crc(crc64))
         .body(ByteStream::from(bytes));
-    // The checksum says what the payload's signature would say, for a fortieth of its work (2026-11: 20 GB/s and 0.5 GB/s a core).
+    // The checksum says what the payload's signature would say, without hashing every byte once more.
     let sent = request.customize().config_override(persistent()).disable_payload_signing().send().await;
     let sent = sent.map_err(|e| failed(bucket, key, "writing", e))?;
     Ok(Part { e_tag: sent.e_tag.unwrap_or_default(), crc64, bytes: length })
