@@ -163,7 +163,7 @@ def test_a_prefix_without_blobs_is_missing_unless_that_is_allowed(fetching: Fetc
         assert (allowed.status, allowed.error) == ("SUCCEEDED", None)
         output = json.loads(allowed.output)
         assert (output["run_id"], output["outcome"]) == (allowed.name, "empty")
-        assert list(allowed.states)[-1] == "Done" and not {"MergeAndClean", "StartLoad"} & set(allowed.states)
+        assert list(allowed.states)[-1] == "NothingToLoad" and not {"MergeAndClean", "StartLoad"} & set(allowed.states)
 
     refused = world.run(allowEmpty=False)
     assert refused.status == "FAILED"
@@ -182,7 +182,7 @@ def test_an_unchanged_source_ends_the_run_at_once(fetching: Fetching) -> None:
         assert (skipped.status, skipped.error) == ("SUCCEEDED", None)
         output = json.loads(skipped.output)
         assert (output["run_id"], output["outcome"], output["since_run"]) == (skipped.name, "unchanged", loaded.name)
-        assert list(skipped.states)[-1] == "Done" and not {"MergeAndClean", "StartLoad"} & set(skipped.states)
+        assert list(skipped.states)[-1] == "NothingToLoad" and not {"MergeAndClean", "StartLoad"} & set(skipped.states)
     assert world.tables() == before
 
     # Not asked to skip, it loads; and so it does when anything of what it works on is another: the blob, the customers, the contract.

@@ -28,7 +28,7 @@ def truth() -> dict:
 
 def test_the_execution_succeeds_and_ends_with_the_books(run: Execution) -> None:
     assert (run.status, run.error) == ("SUCCEEDED", None)
-    assert list(run.states)[:4] == ["PrepareRun", "FetchTransactions", "MergeAndClean", "StartLoad"]
+    assert list(run.states)[:4] == ["PrepareRun", "FetchTransactions", "WhatWasFetched", "MergeAndClean"]
     assert list(run.states)[-1] == "Done"
     output = json.loads(run.output)
     assert (output["run_id"], output["finished"], output["status"]) == (run.name, True, "BALANCED")
