@@ -168,7 +168,8 @@ def test_asl_validator_sees_a_state_that_is_not_there(copy: Copy):
 @pytest.fixture(scope="module")
 def seen_by_cfn_lint(shared_copy: Copy) -> list[Finding]:
     """cfn-lint takes seconds: one run for all mistakes."""
-    shared_copy.replace("statemachine.asl.json", '"Type": "Choice"', '"Type": "Choose"')
+    choice = '"Type": "Choice",\n      "Choices": [\n        {\n          "Condition": "{% $load.finished %}"'
+    shared_copy.replace("statemachine.asl.json", choice, choice.replace("Choice", "Choose", 1))
     shared_copy.plant("infra/network.yaml", "Resources", "  Planted: {Type: AWS::EC2::VPC, Properties: {Cidr: 10.0.0.0/16}}")
     shared_copy.plant("template.yaml", "Resources", "  Planted: {Type: AWS::SNS::Topic, Properties: {Topic: x}}")
     shared_copy.replace(".cfnlintrc", "  - infra/glue.yaml\n", "")

@@ -95,7 +95,7 @@ WIRING = [
 SAMCONFIG = [
     ("environment-absent", "samconfig.toml:staging", lambda copy: rename_environment(copy)),
     ("environment-incomplete", "samconfig.toml:prod", sub(r"\[prod\.validate\.parameters\]\nlint = true\n", "")),
-    ("override-missing", "samconfig.toml:staging.AzureSecretArn", sub(r'(\[staging\.deploy.*?)    "AzureSecretArn=[^"]*",\n', r"\1")),
+    ("override-missing", "samconfig.toml:staging.Planted", lambda copy: copy.plant("template.yaml", "Parameters", "  Planted: {Type: String}")),
     ("override-unknown", "samconfig.toml:prod.Planted", sub(r'(\[prod\.deploy.*?)"AzureBlob=[^"]*"', r'\1"Planted=x"')),
     ("override-refused", "samconfig.toml:default.LogLevel", sub(r"LogLevel=debug", "LogLevel=loud")),
     ("override-blank", "samconfig.toml:default.AzureBlob", sub(r'"AzureBlob=[^"]*"', '"AzureBlob=TO-BE-FILLED-IN"')),
