@@ -18,7 +18,7 @@ from pathlib import Path
 from laptop.failure import Failure
 from laptop.paths import STATE
 
-from bench import equality, inputs, measure, options, programs, table
+from bench import command, equality, inputs, measure, options, programs, table
 from bench.options import LIMIT, Options
 from bench.table import Case, Timing
 
@@ -149,9 +149,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.carry_out(main)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from laptop.failure import Failure
 
+from bench.command import words
+
 ENGINE, LIMIT = "crosstally", "parse_only"
 PEERS = ["duckdb", "polars", "pandas"]
 FORMS = {"array": "transactions.json", "ndjson": "transactions.ndjson"}
@@ -21,13 +23,6 @@ class Options(NamedTuple):
 
 
 def read(environment: Mapping[str, str], processors: int) -> Options:
-    def words(name: str, default: str, known: list[str] | None = None) -> list[str]:
-        given = (environment.get(name) or default).split()
-        for word in given:
-            if known and word not in known:
-                raise Failure("InputInvalid", f"{name}: there is no `{word}`; known are {', '.join(known)}")
-        return list(dict.fromkeys(given))
-
     def numbers(name: str, default: str) -> list[float]:
         try:
             found = [float(word.replace("_", "")) for word in (environment.get(name) or default).split()]
@@ -44,8 +39,8 @@ def read(environment: Mapping[str, str], processors: int) -> Options:
         raise Failure("InputInvalid", f"THREADS: {max(threads)} threads need as many processors, and here are {processors}")
     return Options(
         sizes=sizes,
-        forms=words("FORMS", " ".join(FORMS), list(FORMS)),
-        tools=words("TOOLS", " ".join([ENGINE, *PEERS, LIMIT]), [ENGINE, *PEERS, LIMIT]),
+        forms=words(environment, "FORMS", list(FORMS)),
+        tools=words(environment, "TOOLS", [ENGINE, *PEERS, LIMIT]),
         threads=threads,
         # One number a size; the last one goes for the rest.
         repetitions={size: repetitions[min(at, len(repetitions) - 1)] for at, size in enumerate(sizes)},

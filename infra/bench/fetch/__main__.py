@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import measure
+from bench import command, measure
 from laptop.failure import Failure
 from laptop.paths import ROOT, STATE
 
@@ -132,9 +132,4 @@ def _facts(chosen: Options, before: float, program: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.carry_out(main)

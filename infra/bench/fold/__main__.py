@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import command
 from laptop.failure import Failure
 from laptop.paths import STATE
 
@@ -65,9 +66,4 @@ def findings(report: Report) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.carry_out(main)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bench.command import whole_number
 from laptop.failure import Failure
 
 
@@ -13,17 +14,8 @@ class Options(NamedTuple):
 
 
 def read(environment: Mapping[str, str]) -> Options:
-    def number(name: str, default: str) -> int:
-        given = environment.get(name) or default
-        try:
-            found = int(given.replace("_", ""))
-        except ValueError:
-            found = 0
-        if found <= 0:
-            raise Failure("InputInvalid", f"{name}: give a whole number above 0, not `{given}`")
-        return found
-
-    options = Options(number("STAGED", "1000000"), number("TARGET", "10000000"), number("REPS", "3"))
+    staged, target, repetitions = (whole_number(environment, name, default) for name, default in (("STAGED", "1000000"), ("TARGET", "10000000"), ("REPS", "3")))
+    options = Options(staged, target, repetitions)
     if options.staged < 1000:
         raise Failure("InputInvalid", f"STAGED: {options.staged} rows are too few to have one of each kind; give 1000 or more")
     if options.target < options.staged:
