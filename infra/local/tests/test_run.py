@@ -130,6 +130,12 @@ def test_runs_on_a_stack_that_is_up(world: World, attached: Session, files: Path
     assert (loaded["status"], loaded["rows"]) == ("SUCCEEDED", truth["rows"])
     assert loaded["run_id"] in capsys.readouterr().out
 
+    assert runs.start(attached, {"skipUnchanged": True}, {}, tmp_path / "unchanged") == 0
+    unchanged = json.loads((tmp_path / "unchanged" / "summary.json").read_text())
+    reason = f"nothing has changed since the run {loaded['run_id']}"
+    assert (unchanged["status"], unchanged["nothing_to_do"], unchanged["error"]) == ("SUCCEEDED", reason, None)
+    assert reason in capsys.readouterr().out
+
     # A run of a contract with another table, beside the first one.
     contract = tmp_path / "contract.odcs.yaml"
     contract.write_text((ROOT / "contract.odcs.yaml").read_text().replace("analytics.customer_transactions", "analytics.zebra"))
