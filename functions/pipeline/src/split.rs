@@ -4,13 +4,15 @@
 //! [`crate::record`]. It works on chunks of any size, so neither the blob nor a record's neighbours are ever held.
 
 mod sections;
+mod window;
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{GZIP_MAGIC, MAX_RECORD_BYTES, Malformed, UTF8_BOM, is_utf16};
 
 pub use self::sections::Sections;
+use self::window::{WINDOW_BYTES, Within, braces};
 
 /// How the records of a JSON source are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,15 +43,10 @@ enum State {
     ElementDue,
     /// In the array, after an element.
     CommaDue,
-    /// Inside an object: `depth` braces are open.
-    Object {
+    /// Inside a record of an array: `depth` braces are open.
+    Record {
         depth: u32,
-    },
-    String {
-        depth: u32,
-    },
-    Escape {
-        depth: u32,
+        within: Within,
     },
     /// After the array.
     End,
@@ -112,19 +109,14 @@ impl Scanner {
             at = match self.state {
                 State::Lead => self.lead(chunk, at, base)?,
                 State::Start => self.start(chunk, at),
-                State::Object { depth } => self.object(chunk, at, base, depth, &mut on_record),
-                State::String { depth } => self.string(chunk, at, depth),
-                State::Escape { depth } => {
-                    self.state = State::String { depth };
-                    at + 1
-                }
+                State::Record { depth, within } => self.record(chunk, at, base, depth, within, &mut on_record),
                 State::LineStart => self.line_start(chunk, at, base),
                 State::Line => self.line(chunk, at, base, &mut on_record),
                 State::ArrayStart | State::ElementDue | State::CommaDue | State::End => self.between(chunk, at, base)?,
             };
         }
         self.offset = base + chunk.len() as u64;
-        let in_record = matches!(self.state, State::Object { .. } | State::String { .. } | State::Escape { .. } | State::Line);
+        let in_record = matches!(self.state, State::Record { .. } | State::Line);
         if in_record && self.offset - self.record_start > MAX_RECORD_BYTES {
             return Err(Malformed::new(self.record_start, format!("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20)));
         }
@@ -142,7 +134,7 @@ impl Scanner {
             State::ArrayStart | State::ElementDue | State::CommaDue => {
                 return Err(Malformed::new(self.offset, "the source ends before its array is closed"));
             }
-            State::Object { .. } | State::String { .. } | State::Escape { .. } => {
+            State::Record { .. } => {
                 return Err(Malformed::new(self.record_start, "the source ends inside the record that begins here"));
             }
         }
@@ -212,7 +204,7 @@ impl Scanner {
         self.state = match (self.state, byte) {
             (State::ArrayStart | State::ElementDue, b'{') => {
                 self.begin_record(base + at as u64);
-                State::Object { depth: 1 }
+                State::Record { depth: 1, within: Within::Object }
             }
             (State::CommaDue, b',') => State::ElementDue,
             (State::ArrayStart | State::CommaDue, b']') => State::End,
@@ -229,25 +221,54 @@ impl Scanner {
         Ok(at + 1)
     }
 
-    fn object(&mut self, chunk: &[u8], at: usize, base: u64, depth: u32, on_record: &mut impl FnMut(Span)) -> usize {
-        let Some(found) = memchr3(b'"', b'{', b'}', &chunk[at..]) else { return chunk.len() };
-        let at = at + found;
-        self.state = match chunk[at] {
-            b'"' => State::String { depth },
-            b'{' => State::Object { depth: depth.saturating_add(1) },
-            _ if depth > 1 => State::Object { depth: depth - 1 },
-            _ => {
-                self.end_record(base + at as u64 + 1, on_record);
-                State::CommaDue
+    /// Up to the record's end, or the chunk's.
+    fn record(
+        &mut self,
+        chunk: &[u8],
+        mut at: usize,
+        base: u64,
+        mut depth: u32,
+        mut within: Within,
+        on_record: &mut impl FnMut(Span),
+    ) -> usize {
+        while let Some(bytes) = chunk[at..].first_chunk::<WINDOW_BYTES>()
+            && let Some((braces, after)) = braces(bytes, within)
+        {
+            let mut left = braces.opening | braces.closing;
+            while left != 0 {
+                let brace = left & left.wrapping_neg();
+                left ^= brace;
+                if braces.opening & brace != 0 {
+                    depth = depth.saturating_add(1);
+                } else if depth > 1 {
+                    depth -= 1;
+                } else {
+                    let end = at + brace.trailing_zeros() as usize + 1;
+                    self.end_element(base + end as u64, on_record);
+                    return end;
+                }
             }
-        };
-        at + 1
+            within = after;
+            at += WINDOW_BYTES;
+        }
+        for (&byte, end) in chunk[at..].iter().take(WINDOW_BYTES).zip(at + 1..) {
+            match (within, byte) {
+                (Within::Object, b'{') => depth = depth.saturating_add(1),
+                (Within::Object, b'}') if depth > 1 => depth -= 1,
+                (Within::Object, b'}') => {
+                    self.end_element(base + end as u64, on_record);
+                    return end;
+                }
+                _ => within = within.after(byte),
+            }
+        }
+        self.state = State::Record { depth, within };
+        chunk.len().min(at + WINDOW_BYTES)
     }
 
-    fn string(&mut self, chunk: &[u8], at: usize, depth: u32) -> usize {
-        let Some(found) = memchr2(b'"', b'\\', &chunk[at..]) else { return chunk.len() };
-        self.state = if chunk[at + found] == b'"' { State::Object { depth } } else { State::Escape { depth } };
-        at + found + 1
+    fn end_element(&mut self, end: u64, on_record: &mut impl FnMut(Span)) {
+        self.end_record(end, on_record);
+        self.state = State::CommaDue;
     }
 
     fn line_start(&mut self, chunk: &[u8], at: usize, base: u64) -> usize {
