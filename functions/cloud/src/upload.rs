@@ -372,15 +372,17 @@ async fn send_part(bucket: &Bucket, key: &str, upload_id: String, index: usize, 
     Ok(Part { e_tag: sent.e_tag.unwrap_or_default(), crc64, bytes: length })
 }
 
-/// An upload that S3 knows no more cannot be gone on with.
+/// An upload that S3 knows no more cannot be gone on with, and bytes of another checksum than theirs are not written.
 fn failed<E>(bucket: &Bucket, key: &str, action: &'static str, error: SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    if error.code() == Some("NoSuchUpload") {
-        return Error::UploadGone { bucket: bucket.name.clone(), key: key.to_owned() };
+    let (name, key) = (bucket.name.clone(), key.to_owned());
+    match error.code() {
+        Some("NoSuchUpload") => Error::UploadGone { bucket: name, key },
+        Some("BadDigest") => Error::ObjectCorrupt { bucket: name, key, what: "other bytes reached S3 than were sent".to_owned() },
+        _ => bucket.unavailable(action, &key, error),
     }
-    bucket.unavailable(action, key, error)
 }
 
 fn persistent() -> aws_sdk_s3::config::Builder {

@@ -56,6 +56,8 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            // What a run is to read has not arrived as it was; other functions write what they can make anew.
+            Self::Cloud(cloud::Error::ObjectCorrupt { .. }) => "SourceCorrupt",
             Self::Cloud(error) => error.name(),
             Self::InputInvalid(_) | Self::ReplaysItself(_) => "InputInvalid",
             Self::SourceMissing(_) => "SourceMissing",
