@@ -1,0 +1,163 @@
+//! Charts, drawn by kuva and made part of a page: its colours become the page's own, so that they follow the reader's scheme.
+
+use std::sync::Arc;
+
+use kuva::backend::svg::SvgBackend;
+use kuva::plot::{BarPlot, GanttPlot, SankeyPlot};
+use kuva::prelude::{Layout, Plot, Theme};
+use kuva::render::layout::{AxisLabelOverlap, TickFormat};
+use kuva::render::render::{Scene, render_multiple, render_sankey};
+
+use crate::format;
+
+/// What a thing on a chart stands for. The page's style sheet says which colour that is, in light and in dark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Read,
+    Good,
+    Same,
+    Aside,
+    Bad,
+    /// Not drawn.
+    Hidden,
+}
+
+impl Tone {
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Read => "var(--read)",
+            Self::Good => "var(--good)",
+            Self::Same => "var(--same)",
+            Self::Aside => "var(--aside)",
+            Self::Bad => "var(--bad)",
+            Self::Hidden => "none",
+        }
+    }
+}
+
+/// A node of a flow; those of one column stand above each other in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) label: String,
+    pub(crate) column: usize,
+    pub(crate) tone: Tone,
+}
+
+/// Between two nodes, by their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) rows: u64,
+}
+
+pub(crate) struct Bar {
+    pub(crate) label: String,
+    pub(crate) value: f64,
+    pub(crate) tone: Tone,
+}
+
+pub(crate) struct Span {
+    pub(crate) label: String,
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) tone: Tone,
+}
+
+/// Names a chart's parts apart from those of the page's other charts, and says in words what it shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Caption<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) words: &'a str,
+}
+
+pub(crate) fn sankey(nodes: &[Node], links: &[Link], caption: Caption<'_>) -> String {
+    let mut plot = SankeyPlot::new().with_node_width(14.0).with_node_gap(22.0).with_link_opacity(0.4).with_per_link_colors();
+    // Nodes are told apart by name, and two may have the same or none.
+    let names: Vec<String> = (0..nodes.len()).map(|i| i.to_string()).collect();
+    for (node, name) in nodes.iter().zip(&names) {
+        plot = plot.with_node_column(name, node.column).with_node_color(name, node.tone.colour());
+    }
+    for link in links {
+        let tone = nodes[link.to].tone.colour();
+        plot = plot.with_link_colored(&names[link.from], &names[link.to], format::ratio(link.rows, 1), tone);
+    }
+    for (drawn, node) in plot.nodes.iter_mut().zip(nodes) {
+        drawn.label = label(&node.label);
+    }
+    let layout = Layout::auto_from_plots(&[]).with_force_margins(0.0, 20.0).with_force_margins_y(8.0, 8.0);
+    inline(&render_sankey(&plot, &dressed(layout, 960.0, 300.0)), caption)
+}
+
+pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
+    let mut plot = GanttPlot::new().with_show_labels(false).with_bar_height(0.62);
+    for span in spans {
+        plot = plot.with_colored_task(label(&span.label), span.start, span.end, span.tone.colour());
+    }
+    let plots = vec![Plot::from(plot)];
+    let rows = spans.iter().fold(0.0, |sum, _| sum + 1.0);
+    let layout = Layout::auto_from_plots(&plots).with_x_label("seconds since the start");
+    inline(&render_multiple(plots, dressed(layout, 720.0, 24.0 * rows + 60.0)), caption)
+}
+
+/// Upright bars, side by side.
+pub(crate) fn bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, caption: Caption<'_>) -> String {
+    let plot = bars
+        .iter()
+        .fold(BarPlot::new().with_width(0.8), |plot, bar| plot.with_colored_bar(label(&bar.label), bar.value, bar.tone.colour()));
+    let plots = vec![Plot::from(plot)];
+    let layout = Layout::auto_from_plots(&plots)
+        .with_y_label(axis)
+        .with_ticks(4)
+        .with_x_label_overlap(AxisLabelOverlap::Thin)
+        .with_y_tick_format(TickFormat::Custom(Arc::new(tick)));
+    inline(&render_multiple(plots, dressed(layout, 400.0, 200.0)), caption)
+}
+
+/// Bars that lie, for longer names; the first on top.
+pub(crate) fn lying_bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, caption: Caption<'_>) -> String {
+    let plot = bars.iter().rev().fold(BarPlot::new().with_horizontal(true).with_width(0.7), |plot, bar| {
+        plot.with_colored_bar(label(&bar.label), bar.value, bar.tone.colour())
+    });
+    let plots = vec![Plot::from(plot)];
+    let rows = bars.iter().fold(0.0, |sum, _| sum + 1.0);
+    let layout = Layout::auto_from_plots(&plots).with_x_label(axis).with_ticks(5).with_x_tick_format(TickFormat::Custom(Arc::new(tick)));
+    inline(&render_multiple(plots, dressed(layout, 720.0, 24.0 * rows + 60.0)), caption)
+}
+
+fn dressed(layout: Layout, width: f64, height: f64) -> Layout {
+    let theme = Theme {
+        background: "none".to_owned(),
+        axis_color: "var(--line)".to_owned(),
+        grid_color: "var(--grid)".to_owned(),
+        tick_color: "var(--line)".to_owned(),
+        text_color: "currentColor".to_owned(),
+        ..Theme::light()
+    };
+    layout.with_theme(theme).with_width(width).with_height(height).with_body_size(13).with_label_size(12).with_tick_size(12)
+}
+
+/// Foreign text for a chart: short, and without the dollars that kuva would take for the brackets of a formula.
+fn label(text: &str) -> String {
+    format::text(text, 48).replace('$', "＄")
+}
+
+/// With a head of our own: kuva's has a fixed size and its own font. Its ids are made the page's, where each may be there once.
+fn inline(scene: &Scene, caption: Caption<'_>) -> String {
+    let drawn = SvgBackend::new().render_scene(scene);
+    let body = drawn.split_once('>').map_or("", |(_, body)| body);
+    // Quotes in text are escaped: these are attributes.
+    let id = caption.id;
+    let body = body.replace(" id=\"", &format!(" id=\"{id}-")).replace("url(#", &format!("url(#{id}-"));
+    format!(
+        r#"<svg class="chart" viewBox="0 0 {} {}" style="--w:{}px" role="img" aria-label="{}">{body}"#,
+        scene.width,
+        scene.height,
+        scene.width,
+        attribute(caption.words),
+    )
+}
+
+fn attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
