@@ -48,7 +48,7 @@ pub(crate) fn view(columns: &[Column]) -> Columns {
 fn column(column: &Column) -> ColumnView {
     let is_number = ["DECIMAL", "NUMERIC", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE"].iter().any(|number| column.kind.starts_with(number));
     let value = |text: &Option<String>| {
-        let text = text.as_deref().map_or_else(|| "–".to_owned(), |text| format::text(text, 40));
+        let text = text.as_deref().map_or_else(|| "–".to_owned(), format::moment);
         if is_number { format::decimal(&text) } else { text }
     };
     ColumnView {
