@@ -142,22 +142,64 @@ fn label(text: &str) -> String {
     format::text(text, 48).replace('$', "＄")
 }
 
-/// With a head of our own: kuva's has a fixed size and its own font. Its ids are made the page's, where each may be there once.
+/// With a head of our own, since kuva's has a fixed size and its own font.
 fn inline(scene: &Scene, caption: Caption<'_>) -> String {
     let drawn = SvgBackend::new().render_scene(scene);
     let body = drawn.split_once('>').map_or("", |(_, body)| body);
-    // Quotes in text are escaped: these are attributes.
-    let id = caption.id;
-    let body = body.replace(" id=\"", &format!(" id=\"{id}-")).replace("url(#", &format!("url(#{id}-"));
     format!(
-        r#"<svg class="chart" viewBox="0 0 {} {}" style="--w:{}px" role="img" aria-label="{}">{body}"#,
+        r#"<svg class="chart" viewBox="0 0 {} {}" style="--w:{}px" role="img" aria-label="{}">{}"#,
         scene.width,
         scene.height,
         scene.width,
         attribute(caption.words),
+        with_own_ids(body, caption.id),
     )
+}
+
+/// kuva numbers its ids through the life of the process: the same chart would not be the same twice.
+fn with_own_ids(svg: &str, prefix: &str) -> String {
+    // Quotes in text are escaped, so these are attributes.
+    let defined: Vec<&str> = svg.split(" id=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
+    defined.iter().enumerate().fold(svg.to_owned(), |svg, (n, id)| {
+        let own = |form: fn(&str) -> String| (form(id), form(&format!("{prefix}-{n}")));
+        let ((definition, own_definition), (reference, own_reference)) =
+            (own(|id| format!(" id=\"{id}\"")), own(|id| format!("url(#{id})")));
+        svg.replace(&definition, &own_definition).replace(&reference, &own_reference)
+    })
 }
 
 fn attribute(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_has_ids_of_its_own() {
+        let check = |given: &str, expected: &str| assert_eq!(with_own_ids(given, "flow"), expected);
+        check(r#"<rect width="1"/>"#, r#"<rect width="1"/>"#);
+        check(
+            r#"<clipPath id="kuva-clip-7"/><a id="kuva-clip-70"/><g clip-path="url(#kuva-clip-7)"/><g clip-path="url(#kuva-clip-70)"/>"#,
+            r#"<clipPath id="flow-0"/><a id="flow-1"/><g clip-path="url(#flow-0)"/><g clip-path="url(#flow-1)"/>"#,
+        );
+        check("<text>url(#x) id=&quot;x&quot;</text>", "<text>url(#x) id=&quot;x&quot;</text>");
+    }
+
+    /// kuva would set what stands between two dollars as a formula.
+    #[test]
+    fn text_on_a_chart_is_that_text() {
+        let check = |given: &str, expected: &str| {
+            let bars =
+                [Bar { label: given.to_owned(), value: 1.0, tone: Tone::Bad }, Bar { label: String::new(), value: 2.0, tone: Tone::Bad }];
+            let svg = lying_bars(&bars, "rows", format::tick, Caption { id: "x", words: "x" });
+            assert!(svg.contains(&format!(">{expected}</text>")), "{expected} in {svg}");
+        };
+        check("amount", "amount");
+        check("<script>&", "&lt;script&gt;&amp;");
+        check("$\\alpha$", "＄\\alpha＄");
+        check("a\u{202e}b\0", "a⟨U+202E⟩b␀");
+        check(&"x".repeat(50), &format!("{}… (50 characters in all)", "x".repeat(48)));
+    }
 }

@@ -19,7 +19,6 @@ fn html(report: &Report) -> String {
 
 /// All that a page is whatever it tells of.
 fn check_page(html: &str) {
-    assert!(html.len() < TWO_MIB, "{} bytes", html.len());
     assert!(!html.to_lowercase().contains("<script"), "a script");
     let page = Page::of(html);
     assert_eq!(page.errors, Vec::<String>::new(), "what a parser must mend");
@@ -63,7 +62,10 @@ fn check_references(page: &Page) {
             }
         }
     }
-    let urls = page.elements.iter().flat_map(|e| e.attributes.iter().map(|(_, value)| value).chain(e.style.as_ref()));
+    let urls = page
+        .elements
+        .iter()
+        .flat_map(|e| e.attributes.iter().filter(|(name, _)| name != "aria-label").map(|(_, value)| value).chain(e.style.as_ref()));
     for url in urls.flat_map(|value| value.split("url(").skip(1)) {
         let id = url.strip_prefix('#').and_then(|rest| rest.split_once(')')).expect("a reference within the page").0;
         assert!(ids.contains(id), "url(#{id}) leads nowhere");
@@ -91,14 +93,19 @@ fn check_charts(page: &Page) {
     for chart in page.all("svg") {
         assert_eq!(chart.attribute("role").as_deref(), Some("img"));
         assert!(chart.attribute("aria-label").is_some_and(|label| label.len() > 10));
-        for (name, value) in page.elements.iter().flat_map(|e| &e.attributes) {
-            let is_paint = name == "fill" || name == "stroke";
-            let follows = value == "none" || value == "currentColor" || value.starts_with("var(--");
-            // The thin edge of a bar, hardly seen in either scheme.
-            assert!(!is_paint || follows || value.starts_with("rgba(0,0,0,0."), "{name}={value} follows no scheme");
-        }
-        for number in chart.within("path").iter().chain(&chart.within("rect")).flat_map(|shape| &shape.attributes) {
-            assert!(!number.1.contains("NaN") && !number.1.contains("inf"), "{number:?}");
+    }
+    for (name, value) in page.elements.iter().flat_map(|e| &e.attributes) {
+        match name.as_str() {
+            // A translucent black is the thin edge of a bar, hardly seen in either scheme.
+            "fill" | "stroke" => {
+                let follows =
+                    value == "none" || value == "currentColor" || value.starts_with("var(--") || value.starts_with("rgba(0,0,0,0.");
+                assert!(follows, "{name}={value} is of one scheme");
+            }
+            "d" | "x" | "y" | "x1" | "x2" | "y1" | "y2" | "width" | "height" | "viewbox" => {
+                assert!(!value.contains("NaN") && !value.contains("inf"), "{name}={value}");
+            }
+            _ => {}
         }
     }
 }
@@ -183,12 +190,13 @@ fn wide(evil: &str, rules: usize, columns: usize) -> Report {
     for field in [&mut run.run_id, &mut run.pipeline, &mut run.started_at, &mut run.ended_at, &mut run.console, &mut run.bucket] {
         evil.clone_into(field);
     }
-    (run.table, run.contract_version, run.input) = (some(), some(), serde_json::json!({ evil: [evil; 9] }));
+    (run.table, run.contract_version, run.input) = (some(), some(), serde_json::json!({ "text": vec![evil; 9] }));
     report.verdict.outcome = Outcome::Failed;
     report.verdict.note = some();
     report.verdict.error = Some(RunError { name: evil.to_owned(), message: evil.to_owned(), state: some() });
     let (name, text) = (|i: usize| format!("{i}{evil}"), || evil.to_owned());
-    report.sources = vec![Source { name: text(), uri: text(), version: text(), bytes: u64::MAX, records: Some(u64::MAX), modified_at: some() }; 200];
+    report.sources =
+        vec![Source { name: text(), uri: text(), version: text(), bytes: u64::MAX, records: Some(u64::MAX), modified_at: some() }; 200];
     let parts = (0..9).map(|i| (name(i), text())).collect();
     report.sums = vec![Sum { column: text(), clean: text(), parts }; 100];
     report.quarantine = (0..rules)
@@ -249,9 +257,10 @@ fn a_page_is_below_two_mebibytes_whatever_its_run() {
     // Each an extreme: escaped to most bytes, written out to most, of most bytes by itself, and plain and long.
     for evil in ["\"".repeat(10_000), "\u{202e}".repeat(10_000), "😀".repeat(10_000), "plain text ".repeat(1_000)] {
         let report = wide(&evil, 1_000, 300);
-        check_page(&html(&report));
         let runs = vec![report.history[0].clone(); 5_000];
-        check_page(&report::index::html(&runs).unwrap());
+        for html in [html(&report), report::index::html(&runs).unwrap()] {
+            assert!(html.len() < TWO_MIB, "{} bytes of {:.1}…", html.len(), evil);
+        }
     }
 }
 
@@ -260,11 +269,11 @@ fn of_many_the_most_important_are_open() {
     let html = html(&wide("rule", 1_000, 300));
     let page = Page::of(&html);
     let text = text_of(&page.all("main")[0]);
-    assert!(text.contains("400 more rules, each with fewer rows; 588 others are in report.json"));
+    assert!(text.contains("200 more rules, each with fewer rows; 788 others are in report.json"));
     assert!(text.contains("275 more columns"));
     let is_hidden = |words: &str| page.all("details").iter().any(|details| text_of(details).contains(words));
     assert!(!is_hidden("298rule") && is_hidden("1rule"), "the column that moved most is open, one that did not is not");
-    assert!(text.contains("999rule") && !text.contains("100rule rule"), "the rule that most rows broke");
+    assert!(text.contains("999rule") && !text.contains("500rule"), "the rule that most rows broke");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn column(column: &Column) -> ColumnView {
         if is_number { format::decimal(&text) } else { text }
     };
     ColumnView {
-        name: format::text(&column.name, 80),
+        name: format::text(&column.name, 60),
         kind: format::text(&column.kind, 40),
         nulls: format::share(column.nulls, column.rows),
         distinct: format::count(column.distinct),
@@ -65,6 +65,6 @@ fn column(column: &Column) -> ColumnView {
             .take(FREQUENT)
             .map(|frequent| FrequentView { value: format::text(&frequent.value, 40), share: format::share(frequent.rows, column.rows) })
             .collect(),
-        moved: column.moved.as_ref().map(|moved: &Moved| format::text(&moved.what, 200)).unwrap_or_default(),
+        moved: column.moved.as_ref().map(|moved: &Moved| format::text(&moved.what, 120)).unwrap_or_default(),
     }
 }

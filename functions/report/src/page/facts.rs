@@ -3,7 +3,7 @@
 use crate::format;
 use crate::model::{Customers, Report, Source};
 
-const SOURCES: usize = 50;
+const SOURCES: usize = 20;
 
 pub(crate) struct Facts {
     pub(crate) sources: Vec<SourceView>,

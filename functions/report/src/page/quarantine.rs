@@ -8,7 +8,7 @@ use crate::model::{Broken, Rows};
 
 /// Rules shown open, with their records; and those behind them, without.
 const FIRST: usize = 12;
-const REST: usize = 400;
+const REST: usize = 200;
 const SAMPLES: usize = 5;
 const SAMPLE_CHARS: usize = 600;
 /// Columns in the chart.

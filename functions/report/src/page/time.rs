@@ -89,12 +89,12 @@ pub(crate) fn view(report: &Report) -> Time {
 pub(crate) fn run(run: &PastRun) -> RunView {
     let rows = |of: fn(&crate::model::Rows) -> Option<u64>| run.rows.as_ref().and_then(of).map_or_else(|| "–".to_owned(), format::count);
     RunView {
-        run_id: format::text(&run.run_id, 100),
-        folder: format::path_segment(&run.run_id.chars().take(200).collect::<String>()),
+        run_id: format::text(&run.run_id, 80),
+        folder: format::path_segment(&run.run_id.chars().take(80).collect::<String>()),
         started_at: format::moment(&run.started_at),
         word: verdict::word(run.outcome),
         class: verdict::class(run.outcome),
-        error: run.error.as_deref().map(|error| format::text(error, 80)).unwrap_or_default(),
+        error: run.error.as_deref().map(|error| format::text(error, 60)).unwrap_or_default(),
         read: rows(|rows| Some(rows.read)),
         loaded: rows(|rows| rows.loaded.map(|loaded| loaded.rows())),
         quarantined: rows(|rows| Some(rows.quarantined)),

@@ -4,42 +4,44 @@ use html5ever::tendril::TendrilSink;
 use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
-pub struct Page {
+pub(crate) struct Page {
     /// In the order of the document.
-    pub elements: Vec<Element>,
+    pub(crate) elements: Vec<Element>,
     /// What the parser had to mend.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
+    /// Takes its nodes apart when it goes, whoever still holds one.
+    _dom: RcDom,
 }
 
-pub struct Element {
-    pub name: String,
-    pub attributes: Vec<(String, String)>,
+pub(crate) struct Element {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<(String, String)>,
     /// The text of a style element.
-    pub style: Option<String>,
+    pub(crate) style: Option<String>,
     node: Handle,
 }
 
 impl Page {
-    pub fn of(html: &str) -> Self {
+    pub(crate) fn of(html: &str) -> Self {
         let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
         let mut elements = Vec::new();
         collect(&dom.document, &mut elements);
         let errors = dom.errors.borrow().iter().map(ToString::to_string).collect();
-        Self { elements, errors }
+        Self { elements, errors, _dom: dom }
     }
 
-    pub fn all(&self, name: &str) -> Vec<&Element> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&Element> {
         self.elements.iter().filter(|element| element.name == name).collect()
     }
 }
 
 impl Element {
-    pub fn attribute(&self, name: &str) -> Option<String> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
     /// The elements of a name inside, at any depth.
-    pub fn within(&self, name: &str) -> Vec<Element> {
+    pub(crate) fn within(&self, name: &str) -> Vec<Element> {
         let mut elements = Vec::new();
         for child in self.node.children.borrow().iter() {
             collect(child, &mut elements);
@@ -50,7 +52,7 @@ impl Element {
 }
 
 /// The text inside, as it stands.
-pub fn text_of(element: &Element) -> String {
+pub(crate) fn text_of(element: &Element) -> String {
     let mut text = String::new();
     push_text(&element.node, &mut text);
     text
