@@ -1,9 +1,11 @@
 //! The pages as a browser would read them: parsed, and their structure looked at.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod parsed;
 
 use parsed::{Page, text_of};
-use report::model::{Broken, Column, Frequent, Moved, Outcome, PastRun, Report, RunError, Sample, Source, State, Sum};
+use report::model::{Broken, Column, Frequent, Loaded, Moved, Outcome, PastRun, Report, Rows, RunError, Sample, Source, State, Sum};
 
 const KEPT: [&str; 4] = ["balanced", "failed", "nothing", "planned"];
 const TWO_MIB: usize = 2 << 20;
@@ -129,7 +131,7 @@ fn the_verdict_comes_first() {
     let check = |name, expected: &[&str]| {
         let html = html(&kept(name));
         let page = Page::of(&html);
-        let verdict = text_of(&page.all("section")[0]);
+        let verdict = text_of(page.all("section")[0]);
         for words in expected {
             assert!(verdict.contains(words), "{words} in {verdict}");
         }
@@ -144,7 +146,7 @@ fn the_verdict_comes_first() {
 fn figures_are_those_of_the_report() {
     let html = html(&kept("balanced"));
     let page = Page::of(&html);
-    let text = text_of(&page.all("main")[0]);
+    let text = text_of(page.all("main")[0]);
     for words in [
         "10,000 read = 9,587 loaded + 200 superseded + 213 quarantined",
         "9,385 found their customer, 202 did not",
@@ -167,6 +169,63 @@ fn without_rows_there_is_a_sentence_and_no_chart() {
     let html = html(&kept("nothing"));
     assert!(html.contains("No row was read."));
     assert!(!html.contains("Flow of the rows"));
+}
+
+#[test]
+fn charts_of_nothing_are_sound() {
+    let mut report = kept("balanced");
+    report.history.iter_mut().for_each(|run| (run.seconds, run.cost, run.rows) = (0.0, 0.0, None));
+    report.states.iter_mut().for_each(|state| (state.start, state.end) = (0.0, 0.0));
+    (report.rows, report.run.seconds, report.cost.total) = (None, 0.0, 0.0);
+    report.quarantine.iter_mut().for_each(|broken| broken.rows = 0);
+    check_page(&html(&report));
+    report.states.truncate(1);
+    report.history.truncate(1);
+    check_page(&html(&report));
+    report.rows = Some(Rows { read: 1, quarantined: 1, loaded: Some(Loaded::default()) });
+    check_page(&html(&report));
+}
+
+/// In both schemes: what is read 4.5 to 1, as WCAG 2.2 wants it at AA, what is looked at 3 to 1; also before the ribbons of the flow.
+#[test]
+fn colours_stand_out() {
+    let style = include_str!("../templates/style.css");
+    let schemes: Vec<&str> = style.split("--paper: ").skip(1).collect();
+    assert_eq!(schemes.len(), 3, "light, dark, print");
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let rest = if name == "paper" { scheme } else { scheme.split_once(&format!("--{name}: ")).unwrap().1 };
+            rgb(rest.split_once(';').unwrap().0)
+        };
+        let (paper, card) = (colour("paper"), colour("card"));
+        for text in ["ink", "soft", "link", "good", "bad", "same"] {
+            for ground in [paper, card] {
+                assert!(contrast(colour(text), ground) >= 4.5, "{text}: {:.2}", contrast(colour(text), ground));
+            }
+        }
+        for shape in ["read", "good", "same", "aside", "bad", "line"] {
+            assert!(contrast(colour(shape), paper) >= 3.0, "{shape}");
+            let ribbon = std::array::from_fn(|i| 0.4 * colour(shape)[i] + 0.6 * paper[i]);
+            assert!(contrast(colour("ink"), ribbon) >= 4.5, "ink before {shape}");
+        }
+    }
+}
+
+fn rgb(hex: &str) -> [f64; 3] {
+    let digits = hex.strip_prefix('#').unwrap();
+    let width = digits.len() / 3;
+    std::array::from_fn(|i| {
+        let value = f64::from(u8::from_str_radix(&digits[i * width..(i + 1) * width], 16).unwrap());
+        if width == 1 { value / 15.0 } else { value / 255.0 }
+    })
+}
+
+/// As WCAG defines it, of sRGB.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+    let luminance = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+    a.max(b) / a.min(b)
 }
 
 /// The worst that a source may hold.
@@ -268,7 +327,7 @@ fn a_page_is_below_two_mebibytes_whatever_its_run() {
 fn of_many_the_most_important_are_open() {
     let html = html(&wide("rule", 1_000, 300));
     let page = Page::of(&html);
-    let text = text_of(&page.all("main")[0]);
+    let text = text_of(page.all("main")[0]);
     assert!(text.contains("200 more rules, each with fewer rows; 788 others are in report.json"));
     assert!(text.contains("275 more columns"));
     let is_hidden = |words: &str| page.all("details").iter().any(|details| text_of(details).contains(words));
@@ -287,6 +346,6 @@ fn the_index_lists_the_newest_first() {
     assert_eq!(started.len(), runs.len());
     assert!(started.is_sorted_by(|a, b| a > b), "{started:?}");
     let link = page.all("a")[0].attribute("href").unwrap();
-    assert_eq!(link, format!("{}/report.html", text_of(&page.all("a")[0])));
+    assert_eq!(link, format!("{}/report.html", text_of(page.all("a")[0])));
     check_page(&report::index::html(&[]).unwrap());
 }

@@ -72,7 +72,8 @@ fn rule(broken: &Broken, read: u64, samples: usize) -> Rule {
 fn chart(broken: &[Broken]) -> String {
     let mut by_column: BTreeMap<&str, u64> = BTreeMap::new();
     for broken in broken {
-        *by_column.entry(broken.column.as_deref().unwrap_or("whole record")).or_default() += broken.rows;
+        let rows = by_column.entry(broken.column.as_deref().unwrap_or("whole record")).or_default();
+        *rows = rows.saturating_add(broken.rows);
     }
     if by_column.len() < 2 {
         return String::new();
