@@ -85,8 +85,8 @@ pub(crate) fn sankey(nodes: &[Node], links: &[Link], caption: Caption<'_>) -> St
     for (drawn, node) in plot.nodes.iter_mut().zip(nodes) {
         drawn.label = label(&node.label);
     }
-    let layout = Layout::auto_from_plots(&[]).with_force_margins(0.0, 20.0).with_force_margins_y(8.0, 8.0);
-    inline(&render_sankey(&plot, &dressed(layout, 1040.0, 280.0)), caption)
+    let layout = Layout::auto_from_plots(&[]).with_force_margins(60.0, 20.0).with_force_margins_y(8.0, 8.0);
+    inline(&render_sankey(&plot, &dressed(layout, 840.0, 280.0)), caption)
 }
 
 pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
@@ -97,7 +97,7 @@ pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
     let plots = vec![Plot::from(plot)];
     let rows = spans.iter().fold(0.0, |sum, _| sum + 1.0);
     let layout = Layout::auto_from_plots(&plots).with_x_label("seconds since the start");
-    inline(&render_multiple(plots, dressed(layout, 600.0, 24.0 * rows + 60.0)), caption)
+    inline(&render_multiple(plots, dressed(layout, 500.0, 24.0 * rows + 60.0)), caption)
 }
 
 /// Upright bars, side by side.
@@ -122,7 +122,7 @@ pub(crate) fn lying_bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, capt
     let plots = vec![Plot::from(plot)];
     let rows = bars.iter().fold(0.0, |sum, _| sum + 1.0);
     let layout = Layout::auto_from_plots(&plots).with_x_label(axis).with_ticks(4).with_x_tick_format(TickFormat::Custom(Arc::new(tick)));
-    inline(&render_multiple(plots, dressed(layout, 440.0, 24.0 * rows + 60.0)), caption)
+    inline(&render_multiple(plots, dressed(layout, 390.0, 24.0 * rows + 60.0)), caption)
 }
 
 fn dressed(layout: Layout, width: f64, height: f64) -> Layout {

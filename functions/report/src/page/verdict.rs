@@ -69,7 +69,7 @@ pub(crate) fn view(report: &Report) -> Verdict {
     let mut figures = report.rows.as_ref().map(|rows| rows_figures(rows, outcome)).unwrap_or_default();
     for sum in report.sums.iter().take(SUMS) {
         let loaded = sum.parts.get("loaded").unwrap_or(&sum.clean);
-        let what = if sum.parts.contains_key("loaded") { "loaded" } else { "of the clean rows" };
+        let what = if sum.parts.contains_key("loaded") { in_table(outcome) } else { "of the clean rows" };
         figures.push(Figure {
             name: format!("sum of {}", format::text(&sum.column, 40)),
             value: format::decimal(&format::text(loaded, 40)),
@@ -96,11 +96,15 @@ fn plain(name: &str, value: String) -> Figure {
     Figure { name: name.to_owned(), value, hint: String::new() }
 }
 
+fn in_table(outcome: Outcome) -> &'static str {
+    if outcome == Outcome::Planned { "would be loaded" } else { "loaded" }
+}
+
 fn rows_figures(rows: &Rows, outcome: Outcome) -> Vec<Figure> {
     let of_read = |name: &str, n: u64| Figure { name: name.to_owned(), value: format::count(n), hint: format::share(n, rows.read) };
     let mut figures = vec![plain("rows read", format::count(rows.read))];
     if let Some(loaded) = &rows.loaded {
-        figures.push(of_read(if outcome == Outcome::Planned { "would be loaded" } else { "loaded" }, loaded.rows()));
+        figures.push(of_read(in_table(outcome), loaded.rows()));
         figures.push(of_read("superseded", loaded.superseded));
     }
     figures.push(of_read("quarantined", rows.quarantined));
