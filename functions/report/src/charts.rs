@@ -95,9 +95,8 @@ pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
         plot = plot.with_colored_task(label(&span.label), span.start, span.end, span.tone.colour());
     }
     let plots = vec![Plot::from(plot)];
-    let rows = spans.iter().fold(0.0, |sum, _| sum + 1.0);
     let layout = Layout::auto_from_plots(&plots).with_x_label("seconds since the start");
-    inline(&render_multiple(plots, dressed(layout, 500.0, 24.0 * rows + 60.0)), caption)
+    inline(&render_multiple(plots, dressed(layout, 500.0, height(spans.len()))), caption)
 }
 
 /// Upright bars, side by side.
@@ -120,9 +119,13 @@ pub(crate) fn lying_bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, capt
         plot.with_colored_bar(label(&bar.label), bar.value, bar.tone.colour())
     });
     let plots = vec![Plot::from(plot)];
-    let rows = bars.iter().fold(0.0, |sum, _| sum + 1.0);
     let layout = Layout::auto_from_plots(&plots).with_x_label(axis).with_ticks(4).with_x_tick_format(TickFormat::Custom(Arc::new(tick)));
-    inline(&render_multiple(plots, dressed(layout, 390.0, 24.0 * rows + 60.0)), caption)
+    inline(&render_multiple(plots, dressed(layout, 390.0, height(bars.len()))), caption)
+}
+
+/// Of a chart with lines of text at its left.
+fn height(lines: usize) -> f64 {
+    24.0 * f64::from(u16::try_from(lines).unwrap_or(u16::MAX)) + 60.0
 }
 
 fn dressed(layout: Layout, width: f64, height: f64) -> Layout {

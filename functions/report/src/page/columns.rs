@@ -1,7 +1,7 @@
 //! What is in the columns of the clean rows, and what is not as it was.
 
 use crate::format;
-use crate::model::{Column, Moved};
+use crate::model::Column;
 
 const FIRST: usize = 25;
 const REST: usize = 275;
@@ -65,6 +65,6 @@ fn column(column: &Column) -> ColumnView {
             .take(FREQUENT)
             .map(|frequent| FrequentView { value: format::text(&frequent.value, 40), share: format::share(frequent.rows, column.rows) })
             .collect(),
-        moved: column.moved.as_ref().map(|moved: &Moved| format::text(&moved.what, 120)).unwrap_or_default(),
+        moved: column.moved.as_ref().map(|moved| format::text(&moved.what, 120)).unwrap_or_default(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::charts::{self, Bar, Caption, Tone};
 use crate::format;
-use crate::model::{Broken, Rows};
+use crate::model::{Broken, Rows, Sample};
 
 /// Rules shown open, with their records; and those behind them, without.
 const FIRST: usize = 12;
@@ -54,7 +54,7 @@ pub(crate) fn view(broken: &[Broken], rows: Option<&Rows>) -> Quarantine {
 }
 
 fn rule(broken: &Broken, read: u64, samples: usize) -> Rule {
-    let record = |sample: &crate::model::Sample| Record {
+    let record = |sample: &Sample| Record {
         offset: format::count(sample.offset),
         bytes: format::count(sample.record_bytes),
         text: format::text(&sample.text, SAMPLE_CHARS),

@@ -2,7 +2,7 @@
 
 use crate::charts::{self, Bar, Caption, Span, Tone};
 use crate::format;
-use crate::model::{Cost, Outcome, PastRun, Report, Speed, State};
+use crate::model::{Cost, CostItem, Outcome, PastRun, Report, Rows, Speed, State};
 
 use super::verdict;
 
@@ -87,7 +87,7 @@ pub(crate) fn view(report: &Report) -> Time {
 }
 
 pub(crate) fn run(run: &PastRun) -> RunView {
-    let rows = |of: fn(&crate::model::Rows) -> Option<u64>| run.rows.as_ref().and_then(of).map_or_else(|| "–".to_owned(), format::count);
+    let rows = |of: fn(&Rows) -> Option<u64>| run.rows.as_ref().and_then(of).map_or_else(|| "–".to_owned(), format::count);
     RunView {
         run_id: format::text(&run.run_id, 80),
         folder: format::path_segment(&run.run_id.chars().take(80).collect::<String>()),
@@ -141,7 +141,7 @@ fn speed(speed: &Speed) -> SpeedView {
     }
 }
 
-fn item(item: &crate::model::CostItem) -> ItemView {
+fn item(item: &CostItem) -> ItemView {
     ItemView {
         what: format::text(&item.what, 80),
         quantity: format::quantity(item.quantity),
