@@ -10,6 +10,8 @@ laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
 # In the environment of the lint tools, whose pins differ from the stack's.
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
+# In that of the browser tests.
+pages  := $(tools) env PYTHONPATH=infra:infra/local .local/pages/bin/python -m
 machine := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT SIZE_MIB LEGS
 
@@ -17,7 +19,7 @@ files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--tr
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace doctor down contract samples bench bench-fold bench-fetch lint advisories test test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +57,9 @@ contract: ## Check the contract, and show what it makes of which field. [CONTRAC
 samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT=dir
 	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-.local/samples-$(ROWS)}"
 
+screenshots: setup ## Take the pictures of reports in docs/report/ anew
+	@$(pages) browser shots
+
 bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000" FORMS=ndjson TOOLS="crosstally duckdb" THREADS="1 2" REPS=3
 	@exec env PYTHONPATH=infra/local:infra/bench $(PYTHON) -m bench
 
@@ -77,10 +82,12 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
 
-test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, and the whole stack end to end
+test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, pages in a browser, and the whole stack end to end
 	cargo test --workspace --locked
 	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
 	@$(gates) pytest -q infra/gates/tests
+	@# The pages of sample reports in a browser; those of real runs are looked at by the tests of the whole stack.
+	@$(pages) pytest -q --timeout 300 infra/browser/tests
 	@# By themselves: their JVM is another than the Spark of the Glue script's tests, and one process has one of them.
 	@$(tools) pytest -q infra/local/faults/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from laptop import execution, ledger, report, screen, seed, summary
+from laptop import execution, ledger, page, report, screen, seed, summary
 from laptop.failure import Failure
 from laptop.inputs import Inputs
 from laptop.session import Session, ready
+from laptop.sight import Sight
+from laptop.stack import shown
 from laptop.summary import Outcome
 
 # Why an execution ends well without a load, by what the fetching function answers.
@@ -61,7 +63,7 @@ def carry_out(session: Session, outcome: Outcome, given: dict, out: Path | None)
     screen.say(f"\nexecution {outcome.run_id}, input {json.dumps(given)}")
     calls = stack.data_api_calls()
     running = execution.start(stack, session.deployment.state_machine, outcome.run_id, json.dumps(given))
-    execution.follow(stack, running, screen.Progress().show)
+    _watch(session, running, reads_the_blob="replay" not in given)
     outcome.status, outcome.error, outcome.seconds = running.status, running.error, running.seconds
     outcome.state_transitions, outcome.data_api_calls = running.transitions, dict(stack.data_api_calls() - calls)
     _read_books(session, outcome, running)
@@ -69,6 +71,27 @@ def carry_out(session: Session, outcome: Outcome, given: dict, out: Path | None)
         report.export(stack, bucket, outcome.run_id, out)
     report.print_table(outcome)
     report.print_places(stack, bucket, outcome.run_id)
+    _keep_page(session, outcome, running, out)
+
+
+def _watch(session: Session, running: execution.Execution, reads_the_blob: bool) -> None:
+    progress, sight = screen.Progress(), Sight(session, running.name, reads_the_blob)
+
+    def show(running: execution.Execution) -> None:
+        progress.show(lambda with_facts: sight.stays(running, with_facts), is_over=running.status != "RUNNING")
+
+    execution.follow(session.stack, running, show)
+
+
+def _keep_page(session: Session, outcome: Outcome, ended: execution.Execution, out: Path | None) -> None:
+    """A run is what it is, whether or not its report can be made."""
+    try:
+        kept = page.fetch(session, ended.arn, outcome.run_id, out)
+    except Failure as failure:
+        screen.say(screen.paint(f"warning: there is no report of this run: {failure}", "yellow"))
+    else:
+        outcome.report = str(kept)
+        screen.say(f"report: {shown(kept)}")
 
 
 def _read_books(session: Session, outcome: Outcome, ended: execution.Execution) -> None:

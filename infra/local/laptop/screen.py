@@ -1,26 +1,26 @@
 """What the user sees while it goes: live lines on a terminal, plain lines elsewhere."""
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import TextIO
 
-from laptop.execution import Execution, State
+from laptop import live
+from laptop.live import Stay
 
 _LIVE = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 _COLOUR = _LIVE and not os.environ.get("NO_COLOR")
-_CODES = {"green": "32", "red": "31", "yellow": "33", "grey": "90", "bold": "1"}
 _REFRESH_SECONDS = 0.5
 _SIGN_OF_LIFE_SECONDS = 15.0
 _CLEAR_LINE, _UP = "\r\x1b[K", "\x1b[1A"
 
 
-def paint(text: str, colour: str) -> str:
-    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if _COLOUR else text
+def paint(text: str, tint: str) -> str:
+    return live.paint(text, tint, _COLOUR)
 
 
 def say(text: str = "", file: TextIO | None = None) -> None:
@@ -32,27 +32,27 @@ def step(doing: str) -> Iterator[None]:
     """One part of the preparation: what it is, and how long it took."""
     started, over = time.monotonic(), Event()
 
-    def line(mark: str) -> str:
-        return f"{mark} {doing:<46} {time.monotonic() - started:6.1f} s"
+    def line(mark: str, tint: str) -> str:
+        return live.timed(mark, tint, doing, time.monotonic() - started, _size().columns, _COLOUR)
 
     def refresh() -> None:
         while not over.wait(_REFRESH_SECONDS):
-            print(_CLEAR_LINE + line("·"), end="", flush=True)
+            print(_CLEAR_LINE + line("·", "grey"), end="", flush=True)
 
     ticker = Thread(target=refresh, daemon=True)
     if _LIVE:
-        print(line("·"), end="", flush=True)
+        print(line("·", "grey"), end="", flush=True)
         ticker.start()
-    mark = paint("✗", "red")
+    mark = ("✗", "red")
     try:
         yield
-        mark = paint("✓", "green")
+        mark = ("✓", "green")
     finally:
         over.set()
         if _LIVE:
             ticker.join()
             print(_CLEAR_LINE, end="")
-        say(line(mark))
+        say(line(*mark))
 
 
 class Progress:
@@ -61,35 +61,38 @@ class Progress:
     def __init__(self) -> None:
         self._drawn = 0
         self._said: set[str] = set()
-        self._started = self._last_said = time.monotonic()
+        self._started = time.monotonic()
+        self._last_drawn = self._last_said = self._started
 
-    def show(self, execution: Execution) -> None:
-        if _LIVE:
-            self._redraw(execution)
-        else:
-            self._append(execution)
+    def show(self, look: Callable[[bool], list[Stay]], is_over: bool = False) -> None:
+        """May be called as often as one likes. It looks only when it shows something, and asks for facts only where it shows them."""
+        now = time.monotonic()
+        if not _LIVE:
+            self._append(look, now)
+        elif is_over or not self._drawn or now - self._last_drawn >= _REFRESH_SECONDS:
+            self._last_drawn = now
+            self._redraw(look(True))
 
-    def _redraw(self, execution: Execution) -> None:
-        lines = [_line(state, execution) for state in execution.states.values()]
-        print((_UP + _CLEAR_LINE) * self._drawn + "\n".join(lines), flush=True)
+    def _redraw(self, stays: list[Stay]) -> None:
+        size = _size()
+        # What has left the window can be drawn over no more.
+        lines = live.lines(stays, size.columns, _COLOUR)[-max(1, size.lines - 1) :]
+        print((_UP + _CLEAR_LINE) * self._drawn + "".join(line + "\n" for line in lines), end="", flush=True)
         self._drawn = len(lines)
 
-    def _append(self, execution: Execution) -> None:
-        now = time.monotonic()
-        news = [state for state in execution.states.values() if state.name not in self._said]
-        if not news and now - self._last_said > _SIGN_OF_LIFE_SECONDS:
-            news = [state for state in execution.states.values() if state.since]
-        for state in news:
-            self._said.add(state.name)
+    def _append(self, look: Callable[[bool], list[Stay]], now: float) -> None:
+        is_due = now - self._last_said > _SIGN_OF_LIFE_SECONDS
+        stays = look(is_due)
+        news = [(stay, ()) for stay in stays if stay.name not in self._said]
+        if not news and is_due:
+            news = [(stay, stay.facts) for stay in stays if stay.how == "in"]
+        for stay, facts in news:
+            self._said.add(stay.name)
             self._last_said = now
-            say(f"  {now - self._started:6.1f} s  {state.name}{_times(state)}")
+            told = ": " + ", ".join(facts) if facts else ""
+            say(f"  {now - self._started:6.1f} s  {live.titled(stay.name, stay.visits)}{told}")
 
 
-def _line(state: State, execution: Execution) -> str:
-    failed = execution.error is not None and state is list(execution.states.values())[-1]
-    mark = paint("✗", "red") if failed else paint("·", "grey") if state.since else paint("✓", "green")
-    return f"  {mark} {state.name + _times(state):<44} {state.seconds_at(datetime.now(UTC)):6.1f} s"
-
-
-def _times(state: State) -> str:
-    return f" ({state.visits} times)" if state.visits > 1 else ""
+def _size() -> os.terminal_size:
+    """Of the terminal as it is now; elsewhere as wide as it likes."""
+    return shutil.get_terminal_size() if _LIVE else os.terminal_size((200, 100))

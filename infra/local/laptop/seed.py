@@ -70,6 +70,10 @@ def transactions(stack: Servers, path: Path) -> None:
         container.upload_blob(BLOB, file, overwrite=True, content_settings=settings)
 
 
+def bytes_of_transactions(stack: Servers) -> int:
+    return blob_service(stack).get_blob_client(CONTAINER, BLOB).get_blob_properties().size
+
+
 def customers(stack: Servers, path: Path) -> None:
     stack.client("s3").upload_file(str(path), CUSTOMERS_BUCKET, CUSTOMERS_KEY)
 

@@ -8,6 +8,7 @@ seconds_to_balanced_ledger      from the execution's start until the warehouse h
 state_transitions               what Step Functions bills: states entered and tasks retried, with the Map's children
 data_api_calls                  calls of the Redshift Data API by operation, from the execution's start to its end
 plan                            of an execution with the input {"plan": true}: what a load would have done, else null
+report                          path of the run's page, or null
 error                           name and message, or null
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _ROWS = ("read", "loaded", "superseded", "quarantined")
+_FILES = ("manifest.json", "summary.json", "report.json", "report.html", "openlineage.ndjson")
 _CUSTOMERS = ("read", "kept", "superseded", "quarantined")
 
 
@@ -31,6 +33,7 @@ class Outcome:
     data_api_calls: dict[str, int] = field(default_factory=dict)
     plan: dict | None = None
     nothing_to_do: str | None = None
+    report: str | None = None
     error: dict[str, str] | None = None
 
     def fail(self, name: str, message: str) -> None:
@@ -55,6 +58,7 @@ class Outcome:
             "data_api_calls": self.data_api_calls,
             "plan": self.plan,
             "nothing_to_do": self.nothing_to_do,
+            "report": self.report,
             "error": self.error,
         }
 
@@ -68,5 +72,5 @@ def write(out: Path, outcome: Outcome) -> None:
 
 def clear(out: Path) -> None:
     """Removes what an earlier run left there, so that nobody takes it for this one's. Files of the user stay."""
-    for file in [out / "manifest.json", out / "summary.json", *out.glob("clean/part-*.parquet"), *out.glob("quarantine/part-*.parquet")]:
+    for file in [*(out / name for name in _FILES), *out.glob("clean/part-*.parquet"), *out.glob("quarantine/part-*.parquet")]:
         file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import expected
 import generate
 import pytest
 from conftest import World
-from laptop import background
+from laptop import background, deployed
 from laptop import run as runs
 from laptop.execution import transitions
 from laptop.failure import Failure
@@ -86,6 +86,14 @@ def test_a_run_of_ones_own_files(world: World, files: Path, tmp_path: Path) -> N
     assert f"runs/{summary['run_id']}/manifest.json" in ended.stdout
     assert "psql -h 127.0.0.1" in ended.stdout
 
+    page = tmp_path / "report.html"
+    assert (summary["report"], page.is_file()) == (str(page), True)
+    assert f"report: {page}\n" in ended.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["run"]["run_id"], report["verdict"]["outcome"]) == (summary["run_id"], "balanced")
+    assert (report["rows"]["read"], report["rows"]["quarantined"]) == (truth["rows"]["read"], truth["rows"]["quarantined"])
+    assert len((tmp_path / "openlineage.ndjson").read_text().splitlines()) == 2
+
 
 def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.json"
@@ -100,6 +108,8 @@ def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path) 
     assert "error: SourceEmpty: " in ended.stderr and "  log: " in ended.stderr
     assert not (out / "manifest.json").exists()
     assert summary["state_transitions"] == 2 and summary["seconds_to_balanced_ledger"] is None
+    assert json.loads((out / "report.json").read_text())["verdict"]["error"]["name"] == "SourceEmpty"
+    assert summary["report"] == str(out / "report.html")
 
 
 @pytest.fixture
@@ -109,7 +119,9 @@ def attached(world: World, monkeypatch: pytest.MonkeyPatch) -> Session:
     return background.attach()
 
 
-def test_runs_on_a_stack_that_is_up(world: World, attached: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_runs_on_a_stack_that_is_up(
+    world: World, attached: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.empty_warehouse()
     world.seed(Inputs())
     given = {"customers": files / "customers.csv", "transactions": files / "transactions.json"}
@@ -129,6 +141,16 @@ def test_runs_on_a_stack_that_is_up(world: World, attached: Session, files: Path
     loaded = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (loaded["status"], loaded["rows"]) == ("SUCCEEDED", truth["rows"])
     assert loaded["run_id"] in capsys.readouterr().out
+
+    # Without OUT its page is kept all the same; of a report that cannot be made one is told, and the run is what it was.
+    assert runs.start(attached, {}, {}, None) == 0
+    kept = re.search(r"^report: (\S+report\.html)$", capsys.readouterr().out, re.MULTILINE)
+    assert kept and Path(kept[1]).is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr(deployed, "LOADS", deployed.MERGES)
+        assert runs.start(attached, {}, {}, tmp_path / "unreported") == 0
+    assert "warning: there is no report of this run: " in capsys.readouterr().out
+    assert json.loads((tmp_path / "unreported" / "summary.json").read_text())["report"] is None
 
     assert runs.start(attached, {"skipUnchanged": True}, {}, tmp_path / "unchanged") == 0
     unchanged = json.loads((tmp_path / "unchanged" / "summary.json").read_text())

@@ -8,7 +8,7 @@ import fcntl
 
 from laptop.failure import Failure
 from laptop.paths import STATE
-from laptop.setup import java, jdbc, machine, node, postgres, python, samples
+from laptop.setup import browser, java, jdbc, machine, node, postgres, python, samples
 
 
 def ensure(for_tests: bool = False) -> None:
@@ -19,7 +19,7 @@ def ensure(for_tests: bool = False) -> None:
         try:
             python.ensure()
             tools = machine.recall_if_unchanged()
-            for part in (node, java, postgres, jdbc):
+            for part in (node, java, postgres, jdbc, *([browser] if for_tests else [])):
                 if part.NAME not in tools:
                     tools[part.NAME] = part.find() or part.install()
                     machine.remember(tools)

@@ -1,4 +1,4 @@
-"""A package of Debian's, for whoever is not root: it is unpacked into the checkout, not installed."""
+"""Packages of Debian's, for whoever is not root: they are unpacked into the checkout, not installed."""
 
 import shutil
 from pathlib import Path
@@ -9,17 +9,34 @@ from laptop.setup import stamp
 
 
 def unpack(package: str, folder: Path) -> None:
-    """What the package would install lies below `folder` afterwards. A machine whose package lists are empty gets lists inside the checkout."""
+    """What the package would install lies below `folder` afterwards."""
+    _fetch_and_extract(["download", package], folder)
+
+
+def unpack_with_dependencies(package: str, folder: Path) -> None:
+    """The package, and all that it depends on and the machine has not installed."""
+    options = ["--yes", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={folder}"]
+    _fetch_and_extract(["install", *options, package], folder)
+
+
+def _fetch_and_extract(words: list[str], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    (folder / "partial").mkdir(parents=True)
+    _fetch(words, folder)
+    for archive in folder.glob("*.deb"):
+        stamp.command("dpkg-deb", "--extract", archive, folder)
+        archive.unlink()
+    shutil.rmtree(folder / "partial")
+
+
+def _fetch(words: list[str], folder: Path) -> None:
+    """Packages come into `folder`. A machine whose package lists are empty or old gets lists inside the checkout."""
+    unlocked = ["-o", "Debug::NoLocking=true"]
     try:
-        stamp.command("apt-get", "download", package, cwd=folder)
+        stamp.command("apt-get", *unlocked, *words, cwd=folder)
     except Failure:
         lists = CACHE / "apt"
         (lists / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-        options = ["-o", f"Dir::State::Lists={lists / 'lists'}", "-o", f"Dir::Cache={lists}", "-o", "Debug::NoLocking=true"]
+        options = [*unlocked, "-o", f"Dir::State::Lists={lists / 'lists'}", "-o", f"Dir::Cache={lists}"]
         stamp.command("apt-get", *options, "update")
-        stamp.command("apt-get", *options, "download", package, cwd=folder)
-    archive = next(folder.glob("*.deb"))
-    stamp.command("dpkg-deb", "--extract", archive, folder)
-    archive.unlink()
+        stamp.command("apt-get", *options, *words, cwd=folder)

@@ -1,4 +1,4 @@
-"""The Python environments of the checkout: the stack's, that of sam, whose pins differ, and those of datacontract and the lint gates, which no run needs."""
+"""The Python environments of the checkout: the stack's, that of sam, whose pins differ, and those that only lint and tests need."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from laptop.failure import Failure
-from laptop.paths import CACHE, DATACONTRACT_VENV, LINT_VENV, LOCAL_FOLDER, SAM_VENV, STATE, VENV
+from laptop.paths import CACHE, DATACONTRACT_VENV, LINT_VENV, LOCAL_FOLDER, PAGES_VENV, SAM_VENV, STATE, VENV
 from laptop.setup import stamp
 
 FALLBACKS = LOCAL_FOLDER / "requirements-fallback.txt"
@@ -21,6 +21,7 @@ def ensure() -> None:
 def ensure_for_tests() -> None:
     _ensure_venv(DATACONTRACT_VENV, "datacontract", "requirements-datacontract")
     _ensure_venv(LINT_VENV, "checkov", "requirements-lint")
+    _ensure_venv(PAGES_VENV, "playwright", "requirements-pages")
 
 
 def install_fallback(name: str, package: str, product: str) -> str:
