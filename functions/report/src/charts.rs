@@ -58,6 +58,7 @@ pub(crate) struct Bar {
 }
 
 pub(crate) struct Span {
+    /// Of what [`label`] has made of foreign text.
     pub(crate) label: String,
     pub(crate) start: f64,
     pub(crate) end: f64,
@@ -92,7 +93,7 @@ pub(crate) fn sankey(nodes: &[Node], links: &[Link], caption: Caption<'_>) -> St
 pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
     let mut plot = GanttPlot::new().with_show_labels(false).with_bar_height(0.62);
     for span in spans {
-        plot = plot.with_colored_task(label(&span.label), span.start, span.end, span.tone.colour());
+        plot = plot.with_colored_task(&span.label, span.start, span.end, span.tone.colour());
     }
     let plots = vec![Plot::from(plot)];
     let layout = Layout::auto_from_plots(&plots).with_x_label("seconds since the start");
@@ -140,9 +141,16 @@ fn dressed(layout: Layout, width: f64, height: f64) -> Layout {
     layout.with_theme(theme).with_width(width).with_height(height).with_body_size(13).with_label_size(12).with_tick_size(12)
 }
 
+/// Most characters of a label: kuva takes the room for it from the bars.
+const LABEL: usize = 24;
+
 /// Foreign text for a chart: short, and without the dollars that kuva would take for the brackets of a formula.
-fn label(text: &str) -> String {
-    format::text(text, 48).replace('$', "＄")
+pub(crate) fn label(text: &str) -> String {
+    let is_whole = text.chars().nth(LABEL).is_none();
+    let short: String = text.chars().take(LABEL).collect();
+    // What makes a character visible can take ten of them.
+    let shown: String = format::text(&short, usize::MAX).chars().take(LABEL).collect();
+    format!("{shown}{}", if is_whole { "" } else { "…" }).replace('$', "＄")
 }
 
 /// With a head of our own, since kuva's has a fixed size and its own font.
@@ -203,6 +211,7 @@ mod tests {
         check("<script>&", "&lt;script&gt;&amp;");
         check("$\\alpha$", "＄\\alpha＄");
         check("a\u{202e}b\0", "a⟨U+202E⟩b␀");
-        check(&"x".repeat(50), &format!("{}… (50 characters in all)", "x".repeat(48)));
+        check(&"x".repeat(24), &"x".repeat(24));
+        check(&"x".repeat(25), &format!("{}…", "x".repeat(24)));
     }
 }

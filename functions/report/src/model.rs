@@ -200,14 +200,15 @@ pub struct Moved {
     pub what: String,
 }
 
-/// One stay in a state.
+/// A state, over all stays in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     pub name: String,
     /// Seconds since the run's start.
     pub start: f64,
     pub end: f64,
-    /// Visits that this is one of, for loops whose stays are shown as one.
+    /// Seconds in it: less than from start to end where a loop has passed through it more than once.
+    pub took: f64,
     pub visits: u32,
     /// Tries of its task beyond the first.
     pub retries: u32,

@@ -152,7 +152,7 @@ fn figures_are_those_of_the_report() {
         "9,385 found their customer, 202 did not",
         "loaded 28,962,818.08 + superseded 345,049.10",
         "500 read = 485 kept + 10 superseded + 5 quarantined",
-        "nulls 0.2 % → 14 %",
+        "nulls 0.2\u{a0}% → 14\u{a0}%",
         "3.0 MB/s",
         "US$ 0.014",
         "2026-11-26 02:35:27 UTC",
@@ -276,7 +276,7 @@ fn wide(evil: &str, rules: usize, columns: usize) -> Report {
             moved: (i % 2 == 0).then(|| Moved { by: i as f64, ..moved.clone() }),
         })
         .collect();
-    report.states = vec![State { name: text(), start: 0.0, end: 1e9, visits: u32::MAX, retries: u32::MAX, has_failed: true }; 500];
+    report.states = vec![State { name: text(), start: 0.0, end: 1e9, took: 1e9, visits: u32::MAX, retries: u32::MAX, has_failed: true }; 500];
     report.speeds.iter_mut().for_each(|speed| speed.what = text());
     report.cost.items = vec![report.cost.items[0].clone(); 200];
     report.cost.items.iter_mut().for_each(|item| (item.what, item.unit) = (text(), text()));

@@ -65,6 +65,7 @@ fn column(column: &Column) -> ColumnView {
             .take(FREQUENT)
             .map(|frequent| FrequentView { value: format::text(&frequent.value, 40), share: format::share(frequent.rows, column.rows) })
             .collect(),
-        moved: column.moved.as_ref().map(|moved| format::text(&moved.what, 120)).unwrap_or_default(),
+        // A number and its unit stay on one line.
+        moved: column.moved.as_ref().map(|moved| format::text(&moved.what, 120).replace(" %", "\u{a0}%")).unwrap_or_default(),
     }
 }

@@ -109,14 +109,14 @@ fn gantt(states: &[State]) -> String {
         return String::new();
     }
     let span = |state: &State| Span {
-        label: format!("{} · {}", format::text(&state.name, 32), format::seconds(state.end - state.start)),
+        label: format!("{} · {}", charts::label(&state.name), format::seconds(state.took)),
         start: state.start,
         end: state.end,
         tone: if state.has_failed { Tone::Bad } else { Tone::Read },
     };
     let spans: Vec<Span> = states.iter().take(CHART).map(span).collect();
-    let longest = states.iter().max_by(|a, b| (a.end - a.start).total_cmp(&(b.end - b.start)));
-    let longest = longest.map(|state| format!("{} {}", format::text(&state.name, 32), format::seconds(state.end - state.start)));
+    let longest = states.iter().max_by(|a, b| a.took.total_cmp(&b.took));
+    let longest = longest.map(|state| format!("{} {}", charts::label(&state.name), format::seconds(state.took)));
     let words = format!("Time line of the states; the longest was {}", longest.unwrap_or_default());
     charts::gantt(&spans, Caption { id: "states", words: &words })
 }
@@ -125,7 +125,7 @@ fn state(state: &State) -> StateView {
     StateView {
         name: format::text(&state.name, 80),
         start: format::seconds(state.start),
-        took: format::seconds(state.end - state.start),
+        took: format::seconds(state.took),
         visits: state.visits.to_string(),
         retries: state.retries.to_string(),
         outcome: if state.has_failed { "failed" } else { "done" },
