@@ -91,7 +91,8 @@ test: setup ## Every test: Rust, samples, the Glue script on Spark, the state ma
 	@# By themselves: their JVM is another than the Spark of the Glue script's tests, and one process has one of them.
 	@$(tools) pytest -q infra/local/faults/tests
 	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
-	@$(tools) pytest -q --timeout 600 -o timeout_func_only=true infra/local/tests
+	@# Two files at a time, each with a stack of its own, since a run waits much.
+	@$(tools) pytest -q -n 2 --dist loadfile --timeout 600 -o timeout_func_only=true infra/local/tests
 
 test-faults: setup ## Break the load at every point there is, and show that no row is lost, duplicated or altered. ONLY="words of a scenario"
 	@$(tools) python -m faults $(if $(ONLY),"$$ONLY")
