@@ -158,7 +158,7 @@ impl HttpClient for Memory {
 impl HttpConnector for Memory {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut state = self.lock();
-        let address = request.uri().strip_prefix("http://s3.test/bucket/").unwrap_or_default().to_owned();
+        let address = request.uri().strip_prefix("http://s3.test/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
         let (key, query) = address.split_once('?').unwrap_or((&address, ""));
         // The SDK names each operation in the query as well.
         let query = query.split('&').filter(|pair| !pair.starts_with("x-id=")).collect::<Vec<_>>().join("&");
@@ -202,6 +202,7 @@ impl State {
         let claimed = request.headers().get(CRC_HEADER).map(str::to_owned);
         let upload_id = parameter("uploadId");
         match (request.method(), upload_id) {
+            ("GET", None) if query.contains("list-type=2") => self.list(&parameter("prefix").unwrap_or_default()),
             ("POST", None) => self.create(key),
             ("PUT", Some(id)) => self.upload_part(&id, parameter("partNumber"), claimed, body),
             ("POST", Some(id)) => self.complete(&id, claimed, request.headers().get("x-amz-mp-object-size")),
@@ -234,6 +235,14 @@ impl State {
         let mut answer = Answer::of(200, object.bytes.get(start..end).unwrap_or_default());
         answer.headers.extend(object.crc64.clone().map(|crc64| (CRC_HEADER, crc64)));
         answer
+    }
+
+    /// All of them on one page, in the order of their keys.
+    fn list(&self, prefix: &str) -> Answer {
+        let prefix = prefix.replace("%2F", "/");
+        let listed = self.objects.keys().filter(|key| key.starts_with(&prefix)).map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
+        let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", listed.collect::<String>());
+        Answer::of(200, body)
     }
 
     fn create(&mut self, key: &str) -> Answer {
