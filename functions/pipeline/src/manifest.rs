@@ -89,6 +89,11 @@ impl RunId {
         format!("runs/{self}/parts/part-{split:05}.json")
     }
 
+    /// [`crate::profile::Profile`] of a split; written before its [`Part`].
+    pub fn profile_key(&self, split: u32) -> String {
+        format!("runs/{self}/profile/part-{split:05}.json")
+    }
+
     /// [`Failure`] of a split.
     pub fn failure_key(&self, split: u32) -> String {
         format!("runs/{self}/failures/part-{split:05}.json")
