@@ -160,6 +160,7 @@ impl HttpConnector for Memory {
         let mut state = self.lock();
         let address = request.uri().strip_prefix("http://s3.test/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
         let (key, query) = address.split_once('?').unwrap_or((&address, ""));
+        let key = &decoded(key);
         // The SDK names each operation in the query as well.
         let query = query.split('&').filter(|pair| !pair.starts_with("x-id=")).collect::<Vec<_>>().join("&");
         let range = request.headers().get("range").unwrap_or_default();
@@ -179,6 +180,18 @@ impl HttpConnector for Memory {
         }
         respond(request.method(), answer)
     }
+}
+
+/// A key as it was before it was made part of an address.
+fn decoded(key: &str) -> String {
+    let mut parts = key.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(u8::from_str_radix(digits, 16).ok());
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn respond(method: &str, answer: Answer) -> HttpConnectorFuture {
@@ -239,7 +252,7 @@ impl State {
 
     /// All of them on one page, in the order of their keys.
     fn list(&self, prefix: &str) -> Answer {
-        let prefix = prefix.replace("%2F", "/");
+        let prefix = decoded(prefix);
         let listed = self.objects.keys().filter(|key| key.starts_with(&prefix)).map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
         let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", listed.collect::<String>());
         Answer::of(200, body)
