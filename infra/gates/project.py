@@ -46,6 +46,8 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {
         "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/33333333-2222-3333-4444-555555555555",
         "LoadMode": "direct",
         "MaskSaltSecretArn": f"{_SECRET}:salt-AbCdEf",
+        "OpenLineageApiKeySecretArn": f"{_SECRET}:lineage-AbCdEf",
+        "OpenLineageUrl": "https://lineage.example.com/api/v1/lineage",
         "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
         "ScheduleState": "DISABLED",
         "WarehouseAvailabilityZone": f"{REGION}a",

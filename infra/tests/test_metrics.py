@@ -36,7 +36,7 @@ OURS = [metric for metric in shown() if metric[0] == NAMESPACE]
 
 
 def test_the_functions_report_something():
-    assert {"RowsRead", "RowsQuarantined", "QuarantineRatio", "BytesFetched", "Seconds", "GlueDpuSeconds"} <= REPORTED
+    assert {"RowsRead", "RowsQuarantined", "QuarantineRatio", "BytesFetched", "Seconds", "CostDollars"} <= REPORTED
 
 
 @pytest.mark.parametrize("metric", OURS, ids=lambda metric: ".".join(metric[1::2]))

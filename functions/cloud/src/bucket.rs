@@ -110,6 +110,13 @@ impl Bucket {
         sent.map(|_| ()).map_err(|e| self.unavailable("writing", key, e))
     }
 
+    /// As [`Self::put`], for whoever opens the object in a browser.
+    pub async fn put_as(&self, key: &str, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), Error> {
+        let body = ByteStream::from(bytes.into());
+        let sent = self.client.put_object().bucket(&self.name).key(key).content_type(content_type).body(body).send().await;
+        sent.map(|_| ()).map_err(|e| self.unavailable("writing", key, e))
+    }
+
     pub async fn put_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<(), Error> {
         self.put(key, self.to_json(key, value)?).await
     }

@@ -28,6 +28,15 @@ pub fn positive(name: &str) -> Result<u64, Error> {
     }
 }
 
+/// A variable that holds a number that is not negative.
+pub fn number(name: &str) -> Result<f64, Error> {
+    let text = required(name)?;
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err(Error::ConfigInvalid(format!("the environment variable {name} is `{text}`, not a number"))),
+    }
+}
+
 /// A variable that is `true` or `false`; false when missing.
 pub fn flag(name: &str) -> Result<bool, Error> {
     match optional(name).as_str() {

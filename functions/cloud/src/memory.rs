@@ -158,8 +158,9 @@ impl HttpClient for Memory {
 impl HttpConnector for Memory {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut state = self.lock();
-        let address = request.uri().strip_prefix("http://s3.test/bucket/").unwrap_or_default().to_owned();
+        let address = request.uri().strip_prefix("http://s3.test/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
         let (key, query) = address.split_once('?').unwrap_or((&address, ""));
+        let key = &decoded(key);
         // The SDK names each operation in the query as well.
         let query = query.split('&').filter(|pair| !pair.starts_with("x-id=")).collect::<Vec<_>>().join("&");
         let range = request.headers().get("range").unwrap_or_default();
@@ -179,6 +180,18 @@ impl HttpConnector for Memory {
         }
         respond(request.method(), answer)
     }
+}
+
+/// A key as it was before it was made part of an address.
+fn decoded(key: &str) -> String {
+    let mut parts = key.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(u8::from_str_radix(digits, 16).ok());
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn respond(method: &str, answer: Answer) -> HttpConnectorFuture {
@@ -202,6 +215,7 @@ impl State {
         let claimed = request.headers().get(CRC_HEADER).map(str::to_owned);
         let upload_id = parameter("uploadId");
         match (request.method(), upload_id) {
+            ("GET", None) if query.contains("list-type=2") => self.list(&parameter("prefix").unwrap_or_default()),
             ("POST", None) => self.create(key),
             ("PUT", Some(id)) => self.upload_part(&id, parameter("partNumber"), claimed, body),
             ("POST", Some(id)) => self.complete(&id, claimed, request.headers().get("x-amz-mp-object-size")),
@@ -234,6 +248,14 @@ impl State {
         let mut answer = Answer::of(200, object.bytes.get(start..end).unwrap_or_default());
         answer.headers.extend(object.crc64.clone().map(|crc64| (CRC_HEADER, crc64)));
         answer
+    }
+
+    /// All of them on one page, in the order of their keys.
+    fn list(&self, prefix: &str) -> Answer {
+        let prefix = decoded(prefix);
+        let listed = self.objects.keys().filter(|key| key.starts_with(&prefix)).map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
+        let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", listed.collect::<String>());
+        Answer::of(200, body)
     }
 
     fn create(&mut self, key: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! The engine of merge-and-clean over local files: for benchmarks, and to try a contract without a cloud.
 //!
-//! `--contract F --customers F --transactions F --out DIR [--threads N]` writes `clean.parquet` and `quarantine.parquet` into DIR
-//! and prints one JSON line of what they hold. A JSON array or NDJSON, plain or gzip: the files themselves tell.
+//! `--contract F --customers F --transactions F --out DIR [--threads N] [--profile yes|no]` writes `clean.parquet`, `quarantine.parquet` and
+//! `profile.json` into DIR and prints one JSON line of what they hold. A JSON array or NDJSON, plain or gzip: the files themselves tell.
 
 #![allow(clippy::print_stdout, reason = "a command's result goes to its output")]
 
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use pipeline::blocks::Tail;
 use pipeline::contract::Plan;
 use pipeline::mask::Masker;
-use pipeline::merge::{Job, Sinks, merge};
+use pipeline::merge::{Job, Merged, Sinks, merge};
 use pipeline::pages::Codec;
 use pipeline::source::text;
 use pipeline::split::Format;
 
-const USAGE: &str = "usage: merge_files --contract FILE --customers FILE --transactions FILE --out DIR [--threads N]";
+const USAGE: &str = "usage: merge_files --contract FILE --customers FILE --transactions FILE --out DIR [--threads N] [--profile yes|no]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
@@ -30,6 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => std::thread::available_parallelism()?.get(),
     };
     let plan = Plan::compile(&read(&path("contract")?)?)?;
+    let profile = match options.get("profile").map(String::as_str) {
+        None | Some("yes") => true,
+        Some("no") => false,
+        Some(other) => return Err(format!("--profile {other} is neither yes nor no").into()),
+    };
     // A mask by hash wants a salt, which is a secret: here it comes from the environment, if at all.
     let masker = Masker::default();
     std::fs::create_dir_all(&out)?;
@@ -45,13 +50,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         tail: if format == Format::Array { Tail::Bracket } else { Tail::Nothing },
         threads,
         codec: Codec::Zstd,
+        profile,
         ..Job::new(&plan, &masker, format, lead + skipped)
     };
     let sinks = Sinks {
         clean: BufWriter::new(File::create(out.join("clean.parquet"))?),
         quarantine: BufWriter::new(File::create(out.join("quarantine.parquet"))?),
     };
-    let (mut sinks, ledger) = merge(&job, open(&customers)?, head.as_slice().chain(source), sinks)?;
+    let Merged { mut sinks, ledger, profile } = merge(&job, open(&customers)?, head.as_slice().chain(source), sinks)?;
+    if let Some(profile) = profile {
+        std::fs::write(out.join("profile.json"), serde_json::to_vec(&profile)?)?;
+    }
     sinks.clean.flush()?;
     sinks.quarantine.flush()?;
     ledger.balance()?;
@@ -70,7 +79,7 @@ fn options() -> Result<HashMap<String, String>, String> {
     let mut options = HashMap::new();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let name = word.strip_prefix("--").filter(|n| ["contract", "customers", "transactions", "out", "threads"].contains(n));
+        let name = word.strip_prefix("--").filter(|n| ["contract", "customers", "transactions", "out", "threads", "profile"].contains(n));
         match (name, words.next()) {
             (Some(name), Some(value)) => _ = options.insert(name.to_owned(), value),
             _ => return Err(format!("`{word}` is not understood; {USAGE}")),

@@ -1,6 +1,7 @@
 //! One split from S3 to S3: reading, merging and writing go on side by side, and the books are written last, as the commit point.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use cloud::bucket::{Bucket, Pin};
 use cloud::pipe::{self, Drained};
@@ -9,7 +10,8 @@ use pipeline::contract::Plan;
 use pipeline::ledger::Ledger;
 use pipeline::manifest::{CustomersRef, Inputs, Part, RawManifest, RunId, Written, hex};
 use pipeline::mask::Masker;
-use pipeline::merge::{Job, MergeError, Sinks, merge};
+use pipeline::merge::{Job, MergeError, Merged, Sinks, merge};
+use pipeline::profile::Profile;
 use pipeline::replay::Places;
 use pipeline::split::Split;
 use tracing::info;
@@ -33,14 +35,15 @@ pub(crate) async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(),
     let masker = deps.masker(&plan).await?;
     let places = places(bucket, &raw, range).await?;
 
+    let started = Instant::now();
     let streams = Streams { bucket, run_id, split, inputs: &inputs, raw: &raw, range };
     let (merged, clean, quarantine) = streams.merge(plan, masker, places).await;
-    let balanced = merged.and_then(|ledger| match ledger.balance() {
-        Ok(()) => Ok(ledger),
+    let balanced = merged.and_then(|(ledger, profile)| match ledger.balance() {
+        Ok(()) => Ok((ledger, profile)),
         Err(unbalanced) => Err(Error::LedgerMismatch { split, unbalanced }),
     });
-    let ledger = match balanced {
-        Ok(ledger) => ledger,
+    let (ledger, profile) = match balanced {
+        Ok(made) => made,
         Err(error) => {
             // An upload that failed is the cause, and the merge's broken pipe its echo.
             let causes = [clean.abort().await, quarantine.abort().await];
@@ -48,11 +51,18 @@ pub(crate) async fn clean(deps: &Deps, run_id: &RunId, split: u32) -> Result<(),
         }
     };
     let part = Part { split, clean: written(clean.finish().await?), quarantine: written(quarantine.finish().await?), ledger };
+    if let Some(profile) = profile {
+        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        bucket.put_json(&run_id.profile_key(split), &Profile { millis, ..profile }).await?;
+    }
     bucket.put_json(&run_id.part_key(split), &part).await?;
     let rows = &part.ledger.transactions;
     info!(read = rows.read, clean = rows.clean, quarantined = rows.quarantined, bytes = part.clean.bytes, "split merged and cleaned");
     Ok(())
 }
+
+/// What a merge comes to beside its files.
+type Made = (Ledger, Option<Profile>);
 
 struct Streams<'s> {
     bucket: &'s Bucket,
@@ -65,7 +75,7 @@ struct Streams<'s> {
 
 impl<'s> Streams<'s> {
     /// The merge works on threads of its own; here the bytes are fetched for it and taken from it.
-    async fn merge(&self, plan: Plan, masker: Masker, places: Option<Places>) -> (Result<Ledger, Error>, Drained<'s>, Drained<'s>) {
+    async fn merge(&self, plan: Plan, masker: Masker, places: Option<Places>) -> (Result<Made, Error>, Drained<'s>, Drained<'s>) {
         let (customers_feed, customers) = pipe::source();
         let (transactions_feed, transactions) = pipe::source();
         let (clean_sink, clean_drain) = pipe::sink();
@@ -82,11 +92,11 @@ impl<'s> Streams<'s> {
                 ..Job::new(&plan, &masker, format, offset)
             };
             let sinks = Sinks { clean: clean_sink, quarantine: quarantine_sink };
-            let (mut sinks, ledger) = merge(&job, customers, transactions, sinks)?;
+            let Merged { mut sinks, ledger, profile } = merge(&job, customers, transactions, sinks)?;
             for sink in [&mut sinks.clean, &mut sinks.quarantine] {
                 sink.flush().map_err(|e| MergeError::Parquet(e.into()))?;
             }
-            Ok(ledger)
+            Ok((ledger, profile))
         });
         let upload = |key| Upload::new(self.bucket, key);
         let customers = self.bucket.sibling(&self.inputs.customers.bucket);

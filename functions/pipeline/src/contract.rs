@@ -87,6 +87,8 @@ pub struct Column {
     pub on_violation: OnViolation,
     /// How the value is made unreadable before it is written. A join still compares the value itself.
     pub mask: Option<Mask>,
+    /// Whether its values are for few eyes only: `classification: restricted`, or joined to a column that has it.
+    pub is_restricted: bool,
 }
 
 /// `validValues` of a quality rule.
@@ -319,6 +321,24 @@ impl Plan {
     /// Every fault found, each with its line.
     pub fn compile(bytes: &[u8]) -> Result<Self, Faults> {
         compile::compile(bytes)
+    }
+
+    /// Whether a target column shows restricted values: its source's column does, or one that lies inside it or around it.
+    pub fn is_restricted(&self, origin: Origin) -> bool {
+        let (source, index) = match origin {
+            Origin::Transactions(index) => (&self.transactions, index),
+            Origin::Customers(index) => (&self.customers, index),
+            Origin::Matched => return false,
+        };
+        let path = &source.columns[index].path;
+        let overlaps = |other: &Path| other.field == path.field && other.steps.iter().zip(&path.steps).all(|(a, b)| a == b);
+        source.columns.iter().any(|column| column.is_restricted && overlaps(&column.path))
+    }
+
+    /// Whether a column is that of the join, of which a matched row has the same text as its customer.
+    pub(crate) fn is_join_key(&self, column: &TargetColumn) -> bool {
+        let Origin::Transactions(index) = column.origin else { return false };
+        index == self.join.left && self.transactions.columns[index].mask.is_none() && column.kind.is_text()
     }
 
     /// Whether a column is masked with SHA-256, which is worth little without a salt that the run must then be given.

@@ -27,14 +27,33 @@ pub struct CsvRecord<'r> {
     pub text: &'r [u8],
     /// By wanted field; or what is wrong with the record as a whole.
     pub fields: Result<Fields<'r>, Rule>,
+    pub header: &'r Header,
+}
+
+/// Where a record's cells have what is wanted of it.
+#[derive(Debug)]
+pub struct Header {
+    /// Cells of a record.
+    pub width: usize,
+    /// By wanted field, its cell.
+    positions: Vec<Option<usize>>,
+    wanted: Vec<String>,
+}
+
+impl Header {
+    /// The cells of those of the wanted fields, in the order of the file.
+    pub fn cells(&self, is_meant: impl Fn(&str) -> bool) -> Vec<usize> {
+        let meant = self.wanted.iter().zip(&self.positions).filter(|(field, _)| is_meant(field));
+        let mut cells: Vec<usize> = meant.filter_map(|(_, position)| *position).collect();
+        cells.sort_unstable();
+        cells
+    }
 }
 
 /// Reads records one by one.
 pub struct CsvReader<R: Read> {
     reader: Reader<Kept<source::Text<R>>>,
-    /// By wanted field, its place in a record.
-    positions: Vec<Option<usize>>,
-    width: usize,
+    header: Header,
     /// Bytes of a mark in front of the text.
     lead: u64,
     is_transcoded: bool,
@@ -57,9 +76,8 @@ impl<R: Read> CsvReader<R> {
         check_quotes(text, start + lead)?;
         let positions = positions(&header, wanted, required)?;
         Ok(Self {
-            width: header.len(),
             reader,
-            positions,
+            header: Header { width: header.len(), positions, wanted: wanted.to_vec() },
             lead,
             is_transcoded,
             record: ByteRecord::new(),
@@ -80,7 +98,8 @@ impl<R: Read> CsvReader<R> {
         self.end = end;
         let offset = start + self.lead;
         check_quotes(text, offset)?;
-        let fields = if self.record.len() == self.width { fields(&self.record, &self.positions) } else { Err(Rule::Malformed) };
+        let fields =
+            if self.record.len() == self.header.width { fields(&self.record, &self.header.positions) } else { Err(Rule::Malformed) };
         // What the decoder could not read stands as U+FFFD in its text.
         let is_invalid = match std::str::from_utf8(text) {
             Err(_) => true,
@@ -91,7 +110,7 @@ impl<R: Read> CsvReader<R> {
             true => _ = self.first_invalid.get_or_insert(offset),
             false => self.has_valid_beyond_ascii |= !text.is_ascii(),
         }
-        Ok(Some(CsvRecord { offset, text: trim_newline(text), fields }))
+        Ok(Some(CsvRecord { offset, text: trim_newline(text), fields, header: &self.header }))
     }
 
     /// Some damaged rows are a matter for the quarantine; a file in another encoding is not, for its plain rows would be loaded alone.

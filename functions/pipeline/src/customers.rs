@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::clean::{Cleaner, Row};
 use crate::columns::Physical;
 use crate::contract::{Mask, Origin, Plan};
-use crate::csv::{CsvError, CsvReader};
+use crate::csv::{CsvError, CsvReader, CsvRecord};
 use crate::interner::{Arena, Full, Interner, NOT_FOUND};
 use crate::ledger::Counts;
 use crate::mask::Masker;
@@ -93,7 +93,7 @@ impl Customers {
     }
 }
 
-/// Reads a CSV file of customers; `on_rejected` gets each record that broke a rule, with its offset.
+/// Reads a CSV file of customers; `on_rejected` gets each record that broke a rule.
 ///
 /// # Errors
 /// When the file as a whole is no such CSV: no header, a column missing or doubled in it, a quote that is never closed, Latin-1.
@@ -101,7 +101,7 @@ pub fn read_customers<E: From<CsvError>>(
     csv: impl Read,
     plan: &Plan,
     masker: &Masker,
-    mut on_rejected: impl FnMut(u64, &[u8], Violation) -> Result<(), E>,
+    mut on_rejected: impl FnMut(&CsvRecord<'_>, Violation) -> Result<(), E>,
 ) -> Result<Customers, E> {
     let source = &plan.customers;
     let layout = Layout::new(source);
@@ -119,11 +119,12 @@ pub fn read_customers<E: From<CsvError>>(
         counts.read += 1;
         counts.recognised += 1;
         let mut row = Row::default();
-        let cleaned = record.fields.map_err(Violation::of_record).and_then(|fields| cleaner.clean(&fields, &mut row));
+        let fields = record.fields.as_ref().map_err(|rule| Violation::of_record(*rule));
+        let cleaned = fields.and_then(|fields| cleaner.clean(fields, &mut row));
         match cleaned {
             Err(violation) => {
                 counts.quarantine(violation.rule, violation.column.map(|c| source.columns[c].name.as_str()));
-                on_rejected(record.offset, record.text, violation)?;
+                on_rejected(&record, violation)?;
             }
             Ok(()) => {
                 counts.clean += 1;

@@ -5,12 +5,14 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::columns::{Column, Physical};
-use crate::contract::Plan;
+use crate::contract::{Plan, TargetColumn};
 use crate::customers::{CustomerColumn, Customers, NULL, exact_number};
 use crate::files::FileSchema;
 use crate::pages::{Chunk, Dictionary, Encoder, text_statistics};
+use crate::profile::{Figures, GroupFigures, Observer};
 use crate::rows::{Collected, JoinKeys, Rows};
 use crate::selection::Selection;
+use crate::types::Type;
 
 /// Makes row groups, keeping its buffers from one to the next.
 pub struct GroupMaker<'p> {
@@ -19,6 +21,9 @@ pub struct GroupMaker<'p> {
     /// By target column, whether its sum is wanted.
     summed: Vec<bool>,
     source_uri: &'p str,
+    /// By target column, its type and whether its values may be shown; nothing where no profile is wanted.
+    profiled: Option<Vec<(Type, bool)>>,
+    observer: Observer,
     selection: Selection,
     /// The customers of this group, in their order.
     locals: Vec<u32>,
@@ -33,15 +38,19 @@ pub struct Group {
     pub matched: u64,
     /// By target column, the exact sum of its numbers, unscaled; `None` past 127 bits.
     pub sums: Vec<Option<i128>>,
+    pub(crate) figures: Option<GroupFigures>,
 }
 
 impl<'p> GroupMaker<'p> {
-    pub fn new(plan: &Plan, customers: &'p Customers, schema: &'p FileSchema, source_uri: &'p str) -> Self {
+    pub fn new(plan: &Plan, customers: &'p Customers, schema: &'p FileSchema, source_uri: &'p str, is_profiled: bool) -> Self {
+        let profiled = |column: &TargetColumn| (column.kind, !plan.is_restricted(column.origin));
         Self {
             customers,
             schema,
             summed: plan.target.columns.iter().map(|c| c.kind.is_exact_number()).collect(),
             source_uri,
+            profiled: is_profiled.then(|| plan.target.columns.iter().map(profiled).collect()),
+            observer: Observer::default(),
             selection: Selection::new(customers.len()),
             locals: Vec::new(),
             who: Vec::new(),
@@ -96,7 +105,22 @@ impl<'p> GroupMaker<'p> {
             });
         }
         self.values = values;
-        Ok(Group { chunks, matched: matched_rows, sums })
+        let figures = self.figures(collected, &chunks);
+        Ok(Group { chunks, matched: matched_rows, sums, figures })
+    }
+
+    /// What the columns come to; those that come from the customers when all rows of each are counted.
+    fn figures(&mut self, collected: &Rows, chunks: &[Chunk]) -> Option<GroupFigures> {
+        let profiled = self.profiled.as_ref()?;
+        let columns = collected.columns.iter().zip(chunks).zip(profiled).map(|((source, chunk), (kind, is_shown))| match source {
+            Collected::Transactions { column, .. } => self.observer.column(column, chunk.close.metadata.statistics(), *kind, *is_shown),
+            Collected::JoinKey { keys, .. } => self.observer.unmatched_keys(keys, *is_shown),
+            Collected::Customers(_) | Collected::Matched => Figures::default(),
+        });
+        let columns = columns.collect();
+        let rows = self.observer.count(self.locals.len(), self.who.iter().filter(|local| **local != NULL).copied());
+        let customers = self.locals.iter().copied().zip(rows.iter().copied()).collect();
+        Some(GroupFigures { columns, customers })
     }
 
     /// The join's column: first the customers' keys, then those that nobody has.

@@ -25,6 +25,7 @@ pub mod mask;
 pub mod merge;
 pub mod pages;
 pub mod parse;
+pub mod profile;
 pub mod quarantine;
 pub mod record;
 pub mod replay;

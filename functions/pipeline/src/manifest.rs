@@ -41,6 +41,12 @@ impl RunId {
         &self.0
     }
 
+    /// A plain name for one that is not: what can be kept of it, and a hash of it.
+    pub fn made_of(name: &str) -> Self {
+        let plain: String = name.chars().take(60).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+        Self(format!("{plain}-{}", hex(&Sha256::digest(name.as_bytes())[..8])))
+    }
+
     /// The contract this run obeys, copied so that no later change reaches it.
     pub fn contract_key(&self) -> String {
         format!("runs/{self}/contract.odcs.yaml")
@@ -81,6 +87,11 @@ impl RunId {
     /// [`Part`] of a split; written last, so its being there says that the split is done.
     pub fn part_key(&self, split: u32) -> String {
         format!("runs/{self}/parts/part-{split:05}.json")
+    }
+
+    /// [`crate::profile::Profile`] of a split; written before its [`Part`].
+    pub fn profile_key(&self, split: u32) -> String {
+        format!("runs/{self}/profile/part-{split:05}.json")
     }
 
     /// [`Failure`] of a split.
@@ -128,6 +139,26 @@ impl RunId {
         format!("runs/{self}/manifest.json")
     }
 
+    /// What a person reads of the run once it has ended. The state machine's output names it.
+    pub fn report_page_key(&self) -> String {
+        format!("runs/{self}/report.html")
+    }
+
+    /// The same for programs.
+    pub fn report_key(&self) -> String {
+        format!("runs/{self}/report.json")
+    }
+
+    /// The same as OpenLineage events, one a line.
+    pub fn lineage_key(&self) -> String {
+        format!("runs/{self}/openlineage.ndjson")
+    }
+
+    /// What later reports say of the run; in the order of the runs' starts, which is an RFC 3339 text.
+    pub fn history_key(&self, started_at: &str) -> String {
+        format!("{HISTORY_PREFIX}{started_at}_{self}.json")
+    }
+
     /// The tables this run's rows are staged in: clean rows, quarantine. Named by a hash, since a run's name may be longer than a table's.
     pub fn staging_tables(&self) -> [String; 2] {
         let digest = hex(&Sha256::digest(self.0.as_bytes())[..8]);
@@ -142,6 +173,12 @@ pub fn raw_prefix(source_version: &str) -> String {
 
 /// The object that overrides the contract the functions were built with.
 pub const CONTRACT_OVERRIDE_KEY: &str = "config/contract.odcs.yaml";
+
+/// Where the summaries of all runs lie.
+pub const HISTORY_PREFIX: &str = "history/";
+
+/// The page that lists the runs.
+pub const INDEX_KEY: &str = "runs/index.html";
 
 /// The [`LastSuccess`] of the pipeline.
 pub const LAST_SUCCESS_KEY: &str = "state/last-success.json";

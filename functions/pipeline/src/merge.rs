@@ -13,7 +13,7 @@ use parquet::errors::ParquetError;
 
 use crate::blocks::{BLOCK_BYTES, Block, BlockReader, End, ReadError, Tail};
 use crate::contract::Plan;
-use crate::csv::CsvError;
+use crate::csv::{CsvError, CsvRecord};
 use crate::customers::{Customers, read_customers};
 use crate::decimal::{Decimal, SumOverflow};
 use crate::files::{File, FileSchema, clean_columns};
@@ -21,6 +21,7 @@ use crate::group::Group;
 use crate::ledger::Ledger;
 use crate::mask::Masker;
 use crate::pages::Codec;
+use crate::profile::{Gatherer, Profile, Samples};
 use crate::quarantine::{QuarantineWriter, Rejected};
 use crate::record::Layout;
 use crate::replay::{Origins, Places};
@@ -67,6 +68,8 @@ pub struct Job<'j> {
     pub block_bytes: usize,
     /// Source bytes whose clean rows are a row group.
     pub group_bytes: u64,
+    /// Whether the rows' profile is wanted.
+    pub profile: bool,
 }
 
 /// What waits for its row group is about a third of that, at most once a thread and twice besides: twice as many bytes took a little
@@ -90,6 +93,7 @@ impl<'j> Job<'j> {
             codec: Codec::Snappy,
             block_bytes: BLOCK_BYTES,
             group_bytes: GROUP_BYTES,
+            profile: true,
         }
     }
 
@@ -104,19 +108,24 @@ pub struct Sinks<C, Q> {
     pub quarantine: Q,
 }
 
-/// Merges the customers with one split of the transactions; the sinks come back full, with the books.
-pub fn merge<C, Q>(
-    job: &Job<'_>,
-    customers: impl Read,
-    transactions: impl Read,
-    sinks: Sinks<C, Q>,
-) -> Result<(Sinks<C, Q>, Ledger), MergeError>
+/// What a split was made.
+pub struct Merged<C, Q> {
+    /// Full.
+    pub sinks: Sinks<C, Q>,
+    pub ledger: Ledger,
+    /// Without the time it took; `None` where it is not wanted.
+    pub profile: Option<Profile>,
+}
+
+/// Merges the customers with one split of the transactions.
+pub fn merge<C, Q>(job: &Job<'_>, customers: impl Read, transactions: impl Read, sinks: Sinks<C, Q>) -> Result<Merged<C, Q>, MergeError>
 where
     C: Write + Send,
     Q: Write + Send,
 {
     let mut quarantine = QuarantineWriter::new(sinks.quarantine, job.codec, &job.about())?;
-    let customers = customers_of(job, customers, &mut quarantine)?;
+    let mut samples = job.profile.then(|| Samples::new(job.plan));
+    let customers = customers_of(job, customers, &mut quarantine, samples.as_mut())?;
     let schema = FileSchema::new(&clean_columns(job.plan))?;
     let mut books = Books {
         job,
@@ -127,6 +136,7 @@ where
         carry: None,
         gathered: Rows::new(job.plan, &customers),
         gathered_bytes: 0,
+        gatherer: samples.map(|samples| Gatherer::new(job.plan, &customers, samples)),
     };
     let layout = Layout::new(&job.plan.transactions);
     let blocks = BlockReader::new(transactions, job.format, job.offset, job.block_bytes);
@@ -137,20 +147,30 @@ where
     } else {
         side_by_side(blocks, worker, rows, &mut books)?;
     }
-    books.finish()
+    books.finish(&customers)
 }
 
-fn customers_of<Q: Write + Send>(job: &Job<'_>, csv: impl Read, quarantine: &mut QuarantineWriter<Q>) -> Result<Customers, MergeError> {
+fn customers_of<'j, Q: Write + Send>(
+    job: &Job<'j>,
+    csv: impl Read,
+    quarantine: &mut QuarantineWriter<Q>,
+    mut samples: Option<&mut Samples<'j>>,
+) -> Result<Customers, MergeError> {
     let source = &job.plan.customers;
     let uri = job.customers_uri;
-    let read = read_customers(csv, job.plan, job.masker, |offset, record, violation| {
+    let read = read_customers(csv, job.plan, job.masker, |record, violation| {
+        let CsvRecord { offset, text, header, .. } = *record;
         let column = violation.column.map(|c| source.columns[c].name.as_str());
         if violation.is_fatal {
             return Err(CustomersFault::Merge(fatal(uri, offset, violation, column)));
         }
         if job.is_first {
-            let rejected = Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule: violation.rule, column, record };
+            let rejected =
+                Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule: violation.rule, column, record: text };
             quarantine.push(&rejected).map_err(|e| CustomersFault::Merge(e.into()))?;
+            if let Some(samples) = &mut samples {
+                samples.customer(violation.rule, violation.column, offset, text, header);
+            }
         }
         Ok(())
     });
@@ -314,6 +334,7 @@ struct Books<'j, C: Write + Send, Q: Write + Send> {
     /// The rows of the row group that is not full yet, and how many bytes they were.
     gathered: Rows,
     gathered_bytes: u64,
+    gatherer: Option<Gatherer<'j>>,
 }
 
 struct Carry {
@@ -326,6 +347,9 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
     /// Enters a block and gives its memory back. If the one before left a record open, the block began inside a record: it is worked
     /// on anew behind what was left.
     fn enter(&mut self, worked: Worked, worker: &mut Worker<'_>) -> Result<Spare, MergeError> {
+        if let Some(gatherer) = &mut self.gatherer {
+            gatherer.raw_bytes += worked.block.bytes.len() as u64;
+        }
         let worked = match self.carry.take() {
             None => worked,
             Some(carry) => {
@@ -362,6 +386,9 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
             counts.quarantine(rule, column);
             let record = &block.bytes[rejection.start..rejection.end];
             let uri = self.job.transactions_uri;
+            if let Some(gatherer) = &mut self.gatherer {
+                gatherer.samples.transaction(rule, rejection.violation.column, offset, record);
+            }
             self.quarantine.push(&Rejected { source: &source.name, source_uri: uri, offset: signed(offset), rule, column, record })?;
         }
         self.gathered.append(&rows).map_err(|full| ParquetError::External(Box::new(full)))?;
@@ -390,14 +417,18 @@ impl<C: Write + Send, Q: Write + Send> Books<'_, C, Q> {
             let uri = self.job.transactions_uri;
             added.map_err(|SumOverflow| MergeError::SumOverflow { uri: uri.to_owned(), column: column.name.clone() })?;
         }
+        if let (Some(gatherer), Some(figures)) = (&mut self.gatherer, group.figures) {
+            gatherer.enter(figures);
+        }
         self.clean.append(group.chunks)?;
         Ok(())
     }
 
-    fn finish(self) -> Result<(Sinks<C, Q>, Ledger), MergeError> {
+    fn finish(self, customers: &Customers) -> Result<Merged<C, Q>, MergeError> {
         let sums = self.job.plan.target.columns.iter().zip(self.sums).filter_map(|(c, sum)| Some((c.name.clone(), sum?)));
         let ledger = Ledger { sums: sums.collect::<BTreeMap<_, _>>(), ..self.ledger };
-        Ok((Sinks { clean: self.clean.finish()?, quarantine: self.quarantine.finish()? }, ledger))
+        let profile = self.gatherer.map(|gatherer| gatherer.finish(customers, &ledger));
+        Ok(Merged { sinks: Sinks { clean: self.clean.finish()?, quarantine: self.quarantine.finish()? }, ledger, profile })
     }
 
     fn fault(&self, fault: BlockFault) -> MergeError {
@@ -441,7 +472,7 @@ mod tests {
             let plan = Plan::compile(include_bytes!("../../../contract.odcs.yaml")).unwrap();
             let masker = Masker::default();
             let job = Job { threads: 2, block_bytes: 4, group_bytes: 1, ..Job::new(&plan, &masker, Format::Ndjson, 0) };
-            let customers = read_customers::<CsvError>(b"customer_id\nC1\n".as_slice(), &plan, &masker, |_, _, _| Ok(())).unwrap();
+            let customers = read_customers::<CsvError>(b"customer_id\nC1\n".as_slice(), &plan, &masker, |_, _| Ok(())).unwrap();
             let schema = FileSchema::new(&clean_columns(&plan)).unwrap();
             // A layout of another source has no place for this one's columns.
             let layout = Layout::of_fields(&[]);
@@ -455,6 +486,7 @@ mod tests {
                     carry: None,
                     gathered: Rows::new(&plan, &customers),
                     gathered_bytes: 0,
+                    gatherer: None,
                 };
                 let blocks = BlockReader::new("{}\n".repeat(100).leak().as_bytes(), job.format, 0, job.block_bytes);
                 let worker = || Worker::new(&job, &layout, &customers, &schema);

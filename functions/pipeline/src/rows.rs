@@ -61,7 +61,7 @@ impl Rows {
             Origin::Customers(_) => Collected::Customers(customers.columns().iter().position(|c| c.target == target).unwrap_or_default()),
             Origin::Transactions(index) => {
                 let mask = plan.transactions.columns[index].mask;
-                if index == plan.join.left && mask.is_none() && Physical::of(column.kind) == Physical::Text {
+                if plan.is_join_key(column) {
                     Collected::JoinKey { index, keys: JoinKeys::default() }
                 } else {
                     Collected::Transactions { index, mask, column: Column::new(Physical::of(column.kind), column.nullable) }

@@ -168,6 +168,7 @@ mod tests {
             allowed: None,
             on_violation: OnViolation::Quarantine,
             mask: None,
+            is_restricted: false,
         }
     }
 

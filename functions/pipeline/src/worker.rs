@@ -87,7 +87,7 @@ impl<'w> Worker<'w> {
             layout,
             customers,
             cleaner: Cleaner::json(&plan.transactions, layout, plan.zone_offset_seconds),
-            groups: GroupMaker::new(plan, customers, schema, job.transactions_uri),
+            groups: GroupMaker::new(plan, customers, schema, job.transactions_uri, job.profile),
             encoder: Encoder::new(job.codec)?,
         })
     }

@@ -70,7 +70,7 @@ proptest! {
         let ledgers = layout.splits.iter().map(|split| {
             let job = Job { block_bytes, threads, ..Job::new(&plan, &masker, layout.format, split.start) };
             let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
-            merge(&job, CUSTOMERS, &source[range], Sinks { clean: Vec::new(), quarantine: Vec::new() }).unwrap().1
+            merge(&job, CUSTOMERS, &source[range], Sinks { clean: Vec::new(), quarantine: Vec::new() }).unwrap().ledger
         });
         let ledgers: Vec<_> = ledgers.collect();
         let total = Ledger::total(&ledgers).unwrap();

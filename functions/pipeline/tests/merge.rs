@@ -76,7 +76,8 @@ fn merge_with(customers: &[u8], transactions: &[u8], cut: Cut) -> Result<Vec<Mer
         };
         let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
         let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
-        let (sinks, ledger) = pipeline::merge::merge(&job, Trickle(customers), Trickle(&transactions[range]), sinks)?;
+        let pipeline::merge::Merged { sinks, ledger, .. } =
+            pipeline::merge::merge(&job, Trickle(customers), Trickle(&transactions[range]), sinks)?;
         Ok(Merged { clean: sinks.clean, quarantine: sinks.quarantine, ledger })
     };
     layout.splits.iter().enumerate().map(one).collect()
@@ -221,8 +222,8 @@ fn damaged_rows_of_customers_are_quarantined() {
     let plan = Plan::compile(CONTRACT).unwrap();
     let check = |csv: &[u8], kept: u64, expected: &[(u64, &str, &str)]| {
         let mut rejected = Vec::new();
-        let customers = pipeline::customers::read_customers::<CsvError>(csv, &plan, &Masker::default(), |offset, record, violation| {
-            rejected.push((offset, String::from_utf8_lossy(record).into_owned(), violation.rule.name()));
+        let customers = pipeline::customers::read_customers::<CsvError>(csv, &plan, &Masker::default(), |record, violation| {
+            rejected.push((record.offset, String::from_utf8_lossy(record.text).into_owned(), violation.rule.name()));
             Ok(())
         })
         .unwrap();
@@ -259,8 +260,7 @@ fn a_customer_takes_120_bytes_beside_its_text() {
             n % 28 + 1
         );
     }
-    let customers_read =
-        pipeline::customers::read_customers::<CsvError>(csv.as_bytes(), &plan, &Masker::default(), |_, _, _| Ok(())).unwrap();
+    let customers_read = pipeline::customers::read_customers::<CsvError>(csv.as_bytes(), &plan, &Masker::default(), |_, _| Ok(())).unwrap();
     let (held, text) = customers_read.memory_bytes();
     let overhead = (held - text) / customers;
     assert!(overhead <= 120, "{overhead} bytes a customer");
@@ -324,7 +324,7 @@ fn a_record_of_more_than_16_mib_is_refused() {
         let merged = pipeline::merge::merge(&Job::new(&plan, &masker, format, 0), CUSTOMERS.as_bytes(), source.as_bytes(), sinks);
         match merged {
             Err(MergeError::Malformed { malformed, .. }) => assert!(malformed.what.contains("longer than 16 MiB"), "{malformed}"),
-            other => panic!("{:?}", other.map(|(_, ledger)| ledger)),
+            other => panic!("{:?}", other.map(|merged| merged.ledger)),
         }
     }
 }
@@ -352,7 +352,7 @@ fn an_array_that_breaks_off_or_goes_on_is_refused() {
                 Err(MergeError::Malformed { malformed, .. }) => {
                     assert!(malformed.byte == byte && malformed.what.contains(expected), "{source}: {malformed}");
                 }
-                other => panic!("{source}: {:?}", other.map(|(_, ledger)| ledger)),
+                other => panic!("{source}: {:?}", other.map(|merged| merged.ledger)),
             }
         }
     };

@@ -60,7 +60,7 @@ fn merge(contract: &[u8], object: &[u8], layout: &Layout, places: Option<&[u8]>,
         };
         let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
         let bytes = &object[usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap()];
-        let (sinks, ledger) = pipeline::merge::merge(&job, CUSTOMERS.as_bytes(), bytes, sinks)?;
+        let pipeline::merge::Merged { sinks, ledger, .. } = pipeline::merge::merge(&job, CUSTOMERS.as_bytes(), bytes, sinks)?;
         merged.push(Merged { clean: sinks.clean, quarantine: sinks.quarantine, ledger });
     }
     Ok(merged)

@@ -38,7 +38,7 @@ fn merged(plan: &Plan, orders: &str) -> Merged {
     let masker = Masker::new("salt");
     let job = Job::new(plan, &masker, Format::Ndjson, 0);
     let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
-    let (sinks, ledger) = merge(&job, CUSTOMERS.as_bytes(), orders.as_bytes(), sinks).unwrap();
+    let pipeline::merge::Merged { sinks, ledger, .. } = merge(&job, CUSTOMERS.as_bytes(), orders.as_bytes(), sinks).unwrap();
     Merged { clean: sinks.clean.into(), quarantine: sinks.quarantine.into(), ledger }
 }
 

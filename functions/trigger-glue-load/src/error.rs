@@ -27,6 +27,10 @@ pub(crate) enum Error {
     GlueBusy { job: String },
     #[error("the Glue job {job} does not answer")]
     GlueUnavailable { job: String, source: Box<dyn StdError + Send + Sync> },
+    #[error("Step Functions does not answer about {arn}")]
+    ExecutionUnavailable { arn: String, source: Box<dyn StdError + Send + Sync> },
+    #[error("the page of the run cannot be written: {0}")]
+    ReportUnwritten(String),
     #[error("the warehouse's Data API does not answer")]
     WarehouseUnavailable { source: Box<dyn StdError + Send + Sync> },
     #[error("{0}")]
@@ -53,6 +57,8 @@ impl Error {
             Self::NameInvalid(_) => "ContractInvalid",
             Self::GlueBusy { .. } => "GlueBusy",
             Self::GlueUnavailable { .. } => "GlueUnavailable",
+            Self::ExecutionUnavailable { .. } => "ExecutionUnavailable",
+            Self::ReportUnwritten(_) => "ReportUnwritten",
             Self::WarehouseUnavailable { .. } => "WarehouseUnavailable",
             Self::LoadFailed(_) => "LoadFailed",
             Self::LedgerMismatch(_) => "LedgerMismatch",

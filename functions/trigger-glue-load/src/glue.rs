@@ -82,19 +82,26 @@ async fn find(client: &Client, job: &str, arguments: &JobArguments<'_>) -> Resul
     Ok(found.job_runs.unwrap_or_default().into_iter().find(is_ours).and_then(|run| run.id))
 }
 
-/// Where a job run stands, and the DPU-seconds it has used when it has ended.
-pub(crate) async fn state(client: &Client, job: &str, job_run_id: &str) -> Result<(JobState, Option<f64>), Error> {
+/// The DPU-seconds of all job runs that loaded a run; `None` when there is none any more.
+pub(crate) async fn used(client: &Client, job: &str, run_id: &RunId) -> Result<Option<f64>, Error> {
+    let found = client.get_job_runs().job_name(job).max_results(LOOKED_THROUGH).send().await.map_err(|e| refused(job, e))?;
+    let is_ours =
+        |run: &&JobRun| run.arguments.as_ref().and_then(|given| given.get("--run_id")).map(String::as_str) == Some(run_id.as_str());
+    let runs = found.job_runs.unwrap_or_default();
+    Ok(runs.iter().filter(is_ours).filter_map(dpu_seconds).reduce(|all, one| all + one))
+}
+
+/// Where a job run stands.
+pub(crate) async fn state(client: &Client, job: &str, job_run_id: &str) -> Result<JobState, Error> {
     let found = match client.get_job_run().job_name(job).run_id(job_run_id).send().await {
         Ok(found) => found.job_run,
         Err(e) if e.code() == Some("EntityNotFoundException") => None,
         Err(e) => return Err(refused(job, e)),
     };
     let Some(run) = found else {
-        return Ok((JobState::Interrupted(format!("Glue knows its run {job_run_id} no more")), None));
+        return Ok(JobState::Interrupted(format!("Glue knows its run {job_run_id} no more")));
     };
-    let state = judge(run.job_run_state.as_ref(), run.error_message.as_deref().unwrap_or("Glue gave no reason"));
-    let used = if state == JobState::Unfinished { None } else { dpu_seconds(&run) };
-    Ok((state, used))
+    Ok(judge(run.job_run_state.as_ref(), run.error_message.as_deref().unwrap_or("Glue gave no reason")))
 }
 
 /// What a job run is billed by, before rounding. Glue says it of FLEX and scaled runs; of others it says the time and the capacity.

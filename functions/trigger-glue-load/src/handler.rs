@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use ::report::evidence::run_of;
 use aws_config::SdkConfig;
 use cloud::bucket::Bucket;
 use cloud::metrics::{Metric, Metrics};
@@ -15,6 +16,7 @@ use crate::balance::{self, Balance};
 use crate::config::Config;
 use crate::error::Error;
 use crate::load::{Load, Loader, PlannedCounts, Progress};
+use crate::report::{Reported, Reporter};
 use crate::seal;
 use crate::warehouse::{StatementState, Warehouse};
 
@@ -23,6 +25,8 @@ pub(crate) struct Deps {
     metrics: Metrics,
     bucket: Bucket,
     glue: aws_sdk_glue::Client,
+    steps: aws_sdk_sfn::Client,
+    secrets: aws_sdk_secretsmanager::Client,
     warehouse: Warehouse,
 }
 
@@ -31,11 +35,30 @@ impl Deps {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(aws), config.data_bucket.clone());
         let warehouse = Warehouse::new(aws_sdk_redshiftdata::Client::new(aws), &config);
         let metrics = Metrics::new(config.pipeline_name.clone());
-        Self { config, metrics, bucket, glue: aws_sdk_glue::Client::new(aws), warehouse }
+        Self {
+            config,
+            metrics,
+            bucket,
+            glue: aws_sdk_glue::Client::new(aws),
+            steps: aws_sdk_sfn::Client::new(aws),
+            secrets: aws_sdk_secretsmanager::Client::new(aws),
+            warehouse,
+        }
     }
 
     fn loader(&self) -> Loader<'_> {
-        Loader { bucket: &self.bucket, config: &self.config, metrics: &self.metrics, glue: &self.glue, warehouse: &self.warehouse }
+        Loader { bucket: &self.bucket, config: &self.config, glue: &self.glue, warehouse: &self.warehouse }
+    }
+
+    fn reporter(&self) -> Reporter<'_> {
+        Reporter {
+            bucket: &self.bucket,
+            config: &self.config,
+            metrics: &self.metrics,
+            glue: &self.glue,
+            steps: &self.steps,
+            secrets: &self.secrets,
+        }
     }
 }
 
@@ -53,6 +76,15 @@ pub(crate) enum Request {
         /// Of a question to the warehouse that was still running at the last check.
         statement_id: Option<String>,
     },
+    /// Of a run that has ended, however it did. Asked by the rule on the executions' ends, not by the state machine.
+    Report { execution_arn: String },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Load(Box<Response>),
+    Report(Reported),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,6 +106,8 @@ pub(crate) struct Response {
     status: Status,
     ledger: Option<Balance>,
     plan: Option<PlanReport>,
+    /// Where the run's report will be, which is written after its end; null until then.
+    report: Option<String>,
 }
 
 /// What a plan would have done.
@@ -88,16 +122,27 @@ struct PlanReport {
     ddl: Vec<String>,
 }
 
-pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Response, Error> {
+pub(crate) async fn handle(deps: &Deps, request: Request) -> Result<Answer, Error> {
     match request {
         Request::Start { run_id, redrives } => {
             let span = info_span!("start", %run_id);
-            start(deps, run_id, redrives).instrument(span).await
+            start(deps, run_id, redrives).instrument(span).await.map(Answer::of)
         }
         Request::Check { run_id, redrives, statement_id } => {
             let span = info_span!("check", %run_id);
-            check(deps, run_id, redrives, statement_id).instrument(span).await
+            check(deps, run_id, redrives, statement_id).instrument(span).await.map(Answer::of)
         }
+        Request::Report { execution_arn } => {
+            let run_id = run_of(&execution_arn);
+            let span = info_span!("report", %run_id);
+            deps.reporter().report(run_id, &execution_arn).instrument(span).await.map(Answer::Report)
+        }
+    }
+}
+
+impl Answer {
+    fn of(response: Response) -> Self {
+        Self::Load(Box::new(response))
     }
 }
 
@@ -187,7 +232,7 @@ async fn verify(deps: &Deps, run_id: RunId, load: Load, manifest: &RunManifest, 
     }
     info!(read = balance.rows_read, loaded = balance.rows_loaded, superseded = balance.rows_superseded, "the ledger balances");
     let ended = unfinished(run_id, load, Status::Balanced, Some(id));
-    Ok(Response { finished: true, ledger: Some(balance), ..ended })
+    Ok(Response { finished: true, ledger: Some(balance), report: Some(ended.run_id.report_page_key()), ..ended })
 }
 
 /// What a later run compares its sources with. A replay has loaded an excerpt, and of a source that may be an old one.
@@ -214,18 +259,19 @@ async fn report_waiting(deps: &Deps, run_id: &RunId) -> Result<(), Error> {
 fn planned(run_id: RunId, load: Load, manifest: RunManifest, counts: PlannedCounts) -> Response {
     let rows = manifest.ledger.transactions;
     info!(inserted = counts.rows_inserted, updated = counts.rows_updated, "planned, and rolled back");
-    let report = PlanReport {
+    let plan = PlanReport {
         rows_read: rows.read,
         rows_quarantined: rows.quarantined,
         quarantined_by_rule: rows.quarantined_by_rule,
         counts,
         ddl: manifest.load.ddl,
     };
-    Response { finished: true, plan: Some(report), ..unfinished(run_id, load, Status::Planned, None) }
+    let report = Some(run_id.report_page_key());
+    Response { finished: true, plan: Some(plan), report, ..unfinished(run_id, load, Status::Planned, None) }
 }
 
 fn unfinished(run_id: RunId, load: Load, status: Status, statement_id: Option<String>) -> Response {
-    Response { run_id, load, statement_id, finished: false, status, ledger: None, plan: None }
+    Response { run_id, load, statement_id, finished: false, status, ledger: None, plan: None, report: None }
 }
 
 fn failed(run_id: &RunId, words: &str) -> Error {
@@ -243,6 +289,9 @@ mod tests {
         assert!(matches!(check(r#"{"action": "start", "run_id": "r", "redrives": 0}"#), Request::Start { redrives: 0, .. }));
         let payload = r#"{"action": "check", "run_id": "r", "redrives": 2, "statement_id": null}"#;
         assert!(matches!(check(payload), Request::Check { statement_id: None, redrives: 2, .. }));
+        // The rule's.
+        let payload = r#"{"action": "report", "execution_arn": "arn:aws:states:eu-west-1:1:execution:m:r"}"#;
+        assert!(matches!(check(payload), Request::Report { execution_arn } if execution_arn.ends_with(":r")));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A load: started once an attempt, by the Glue job or by the Data API, and followed to its end.
 
 use cloud::bucket::Bucket;
-use cloud::metrics::{Metric, Metrics};
 use pipeline::contract::Plan;
 use pipeline::manifest::{RunId, RunManifest};
 use pipeline::sql::Evolution;
@@ -61,7 +60,6 @@ pub(crate) struct PlannedCounts {
 pub(crate) struct Loader<'l> {
     pub(crate) bucket: &'l Bucket,
     pub(crate) config: &'l Config,
-    pub(crate) metrics: &'l Metrics,
     pub(crate) glue: &'l aws_sdk_glue::Client,
     pub(crate) warehouse: &'l Warehouse,
 }
@@ -114,11 +112,7 @@ impl Loader<'_> {
     }
 
     async fn progress_of_job(&self, run_id: &RunId, load: &Load, is_plan: bool) -> Result<Progress, Error> {
-        let (state, used) = glue::state(self.glue, &self.config.glue_job_name, &load.id).await?;
-        if let Some(dpu_seconds) = used {
-            self.metrics.report(run_id.as_str(), None, &[Metric::Plain("GlueDpuSeconds", dpu_seconds)]);
-        }
-        Ok(match state {
+        Ok(match glue::state(self.glue, &self.config.glue_job_name, &load.id).await? {
             JobState::Unfinished => Progress::Unfinished,
             JobState::Succeeded if is_plan => Progress::Planned(self.bucket.get_json(&run_id.plan_key()).await?),
             JobState::Succeeded => Progress::Ended,

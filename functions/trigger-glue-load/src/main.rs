@@ -1,4 +1,5 @@
-//! Lambda: seals the run, starts the Glue job over its JDBC connection, and believes only the warehouse.
+//! Lambda: seals the run, starts the Glue job over its JDBC connection, and believes only the warehouse;
+//! reports the run once it has ended.
 
 mod balance;
 mod config;
@@ -7,7 +8,9 @@ mod error;
 mod glue;
 mod handler;
 mod load;
+mod report;
 mod seal;
+mod steps;
 mod warehouse;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

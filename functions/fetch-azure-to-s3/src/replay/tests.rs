@@ -2,7 +2,7 @@ use cloud::memory::Memory;
 use pipeline::contract::Plan;
 use pipeline::manifest::{ContractRef, CustomersRef, Place, Replay as TakenOut, RunInput};
 use pipeline::mask::Masker;
-use pipeline::merge::{Job, Sinks, merge};
+use pipeline::merge::{Job, Merged, Sinks, merge};
 use pipeline::split::{Format, SplitFinder};
 
 use super::*;
@@ -73,7 +73,7 @@ fn merge_splits(store: &Memory, name: &str, raw: &RawManifest, raw_manifest: &st
         let range = usize::try_from(split.start).unwrap()..usize::try_from(split.end).unwrap();
         // One customer breaks a rule, too, and is nothing to replay.
         let customers = b"customer_id,first_name\nC1,Ada\n,No\n".as_slice();
-        let (sinks, ledger) = merge(&job, customers, &bytes[range], sinks).unwrap();
+        let Merged { sinks, ledger, .. } = merge(&job, customers, &bytes[range], sinks).unwrap();
         let number = u32::try_from(number).unwrap();
         let written = |key: String, bytes: &[u8]| {
             store.put(&key, bytes);

@@ -2,7 +2,7 @@
 
 use pipeline::contract::Plan;
 use pipeline::mask::Masker;
-use pipeline::merge::{Job, MergeError, Sinks, merge};
+use pipeline::merge::{Job, MergeError, Merged, Sinks, merge};
 use pipeline::split::Format;
 use pipeline::sql::{Dialect, create_target, verify};
 
@@ -50,7 +50,7 @@ fn check_plan(plan: &Plan) {
         transactions.as_bytes(),
         sinks,
     ) {
-        Ok((_, ledger)) => {
+        Ok(Merged { ledger, .. }) => {
             ledger.balance().expect("the books balance");
             assert_eq!((ledger.transactions.read, ledger.customers.read), (2, 1));
         }

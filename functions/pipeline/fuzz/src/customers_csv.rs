@@ -46,8 +46,8 @@ struct Found {
 
 fn customers(file: impl Read) -> Result<Found, CsvError> {
     let mut rejected = Vec::new();
-    let read = read_customers::<CsvError>(file, &PLAN, &Masker::default(), |offset, record, _| {
-        rejected.push((usize::try_from(offset).expect("an offset in the file"), record.to_vec()));
+    let read = read_customers::<CsvError>(file, &PLAN, &Masker::default(), |record, _| {
+        rejected.push((usize::try_from(record.offset).expect("an offset in the file"), record.text.to_vec()));
         Ok(())
     });
     let customers = read?;

@@ -33,7 +33,7 @@ pub struct Merged {
 pub fn run(job: &Job<'_>, records: impl Read) -> Result<Merged, MergeError> {
     let sinks = Sinks { clean: Vec::new(), quarantine: Vec::new() };
     match merge(job, CUSTOMERS, records, sinks) {
-        Ok((sinks, ledger)) => {
+        Ok(pipeline::merge::Merged { sinks, ledger, .. }) => {
             ledger.balance().expect("the books of one merge balance");
             Ok(Merged { clean: sinks.clean, quarantine: sinks.quarantine, ledger })
         }

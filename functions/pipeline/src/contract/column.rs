@@ -38,6 +38,7 @@ impl Compiler<'_> {
             allowed: None,
             on_violation: OnViolation::default(),
             mask: None,
+            is_restricted: property.classification.as_ref().is_some_and(|c| c.value == "restricted"),
         };
         self.unique(property.custom_properties.iter().map(|c| (&c.property, &c.property.value)), "customProperty");
         for custom in &property.custom_properties {
@@ -308,7 +309,7 @@ impl Compiler<'_> {
         if !matches!(column.kind, Type::Text { .. } | Type::Char { .. }) {
             self.faults.at(&custom.property, format!("mask is for text, and `{}` is {}", column.name, column.kind));
         }
-        if property.classification.as_ref().is_none_or(|c| c.value != "restricted") {
+        if !column.is_restricted {
             self.faults.at(&custom.property, format!("mask needs classification: restricted on `{}`", column.name));
         }
     }

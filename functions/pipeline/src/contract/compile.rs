@@ -71,8 +71,13 @@ impl Compiler<'_> {
         let (target, join) = self.target_object(document, is_legible)?;
         let left = self.object(document, join.left.as_ref(), "left").map(|object| (object, self.source(object, Side::Json)));
         let right = self.object(document, join.right.as_ref(), "right").map(|object| (object, self.source(object, Side::Csv)));
-        let ((left, transactions), (right, customers)) = (left?, right?);
+        let ((left, mut transactions), (right, mut customers)) = (left?, right?);
         let join = self.join(join, (left, &transactions), (right, &customers));
+        if let Some(join) = join {
+            // Both hold the same values.
+            let (l, r) = (&mut transactions.columns[join.left].is_restricted, &mut customers.columns[join.right].is_restricted);
+            (*l, *r) = (*l || *r, *l || *r);
+        }
         let unmatched = join.map_or(Unmatched::Keep, |join| join.unmatched);
         let target = self.target(target, (left, &transactions), (right, &customers), unmatched);
         Some(Plan {

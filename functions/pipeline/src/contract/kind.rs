@@ -1,5 +1,7 @@
 //! `physicalType` and `logicalType` to a column type.
 
+use std::str::FromStr;
+
 use super::compile::Compiler;
 use super::odcs::Property;
 use crate::types::{MAX_CHAR_BYTES, MAX_TEXT_BYTES, Type};
@@ -50,6 +52,15 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+}
+
+/// As a contract names it.
+impl FromStr for Type {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        physical_type(text)
     }
 }
 

@@ -9,7 +9,7 @@ impl Path {
     }
 
     /// `customer.address.city`, `items[0].sku`; `['a.b']` for a key that holds a dot or a bracket.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text == "$" || text.starts_with("$.") || text.starts_with("$[") {
             return Err("it starts at the record already: leave the $ out, or write ['$'] for a key of that name");
         }
