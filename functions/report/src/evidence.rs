@@ -323,7 +323,7 @@ impl Evidence {
         let [transactions, customers] = self.names();
         let mut broken = of(transactions, &ledger.transactions);
         broken.extend(of(customers, &ledger.customers));
-        broken.sort_by(|a, b| b.rows.cmp(&a.rows));
+        broken.sort_by_key(|broken| std::cmp::Reverse(broken.rows));
         broken
     }
 

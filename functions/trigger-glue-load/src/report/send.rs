@@ -24,7 +24,7 @@ pub(super) async fn send(
         id => Some(cloud::secrets::text(secrets, id).await.map_err(|error| cloud::error::sentence(&error))?),
     };
     let client = reqwest::Client::builder().connect_timeout(connect).timeout(answer).redirect(Policy::none()).build();
-    let client = client.map_err(|error| words(error))?;
+    let client = client.map_err(words)?;
     for event in events {
         let mut request = client.post(&lineage.url).header(CONTENT_TYPE, JSON).body(event.to_string());
         if let Some(key) = &key {
