@@ -385,7 +385,7 @@ fn customers(ledger: &Ledger) -> Customers {
 }
 
 /// The fates whose sums make up that of the clean rows.
-const FATES: [&str; 4] = ["inserted", "updated", "unchanged", "superseded"];
+const FATES: [&str; 2] = ["loaded", "superseded"];
 
 fn sums(ledger: &Ledger, counted: Option<&Counted>) -> Vec<Sum> {
     let parts = |column: &str| {

@@ -132,7 +132,7 @@ pub struct Customers {
     pub quarantined: u64,
 }
 
-/// Exact decimal texts: `clean = inserted + updated + unchanged + superseded`.
+/// Exact decimal texts: `clean = loaded + superseded`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub column: String,

@@ -276,7 +276,8 @@ fn wide(evil: &str, rules: usize, columns: usize) -> Report {
             moved: (i % 2 == 0).then(|| Moved { by: i as f64, ..moved.clone() }),
         })
         .collect();
-    report.states = vec![State { name: text(), start: 0.0, end: 1e9, took: 1e9, visits: u32::MAX, retries: u32::MAX, has_failed: true }; 500];
+    report.states =
+        vec![State { name: text(), start: 0.0, end: 1e9, took: 1e9, visits: u32::MAX, retries: u32::MAX, has_failed: true }; 500];
     report.speeds.iter_mut().for_each(|speed| speed.what = text());
     report.cost.items = vec![report.cost.items[0].clone(); 200];
     report.cost.items.iter_mut().for_each(|item| (item.what, item.unit) = (text(), text()));

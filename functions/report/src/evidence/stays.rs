@@ -120,6 +120,7 @@ pub(super) fn states(stays: &[Stay], started: i64) -> Vec<State> {
         match states.get_mut(at) {
             Some(state) => {
                 state.end = seconds(stay.end - started);
+                state.took += seconds(stay.millis());
                 state.visits += 1;
                 state.retries += retries;
                 state.has_failed |= stay.has_failed;
@@ -128,6 +129,7 @@ pub(super) fn states(stays: &[Stay], started: i64) -> Vec<State> {
                 name: stay.name.clone(),
                 start: seconds(stay.start - started),
                 end: seconds(stay.end - started),
+                took: seconds(stay.millis()),
                 visits: 1,
                 retries,
                 has_failed: stay.has_failed,
@@ -242,9 +244,20 @@ mod tests {
         }
         text.push_str("1400 ExecutionFailed\n5000 ExecutionRedriven\n5000 WaitStateEntered WaitForLoad\n5100 WaitStateExited WaitForLoad");
         let shown = states(&stays(&history(&text), 9000), 1000);
-        let state =
-            |name: &str, start: f64, end: f64, visits: u32| State { name: name.into(), start, end, visits, retries: 0, has_failed: false };
-        let expected = [state("WaitForLoad", 0.0, 0.26, 3), state("CheckLoad", 0.06, 0.29, 3), state("WaitForLoad", 4.0, 4.1, 1)];
+        let state = |name: &str, [start, end, took]: [f64; 3], visits: u32| State {
+            name: name.into(),
+            start,
+            end,
+            took,
+            visits,
+            retries: 0,
+            has_failed: false,
+        };
+        let expected = [
+            state("WaitForLoad", [0.0, 0.26, 0.18], 3),
+            state("CheckLoad", [0.06, 0.29, 0.09], 3),
+            state("WaitForLoad", [4.0, 4.1, 0.1], 1),
+        ];
         assert_eq!(shown, expected);
     }
 }
