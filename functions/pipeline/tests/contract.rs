@@ -219,6 +219,24 @@ fn a_column_says_how_it_is_read() {
     );
 }
 
+/// A restricted value is so wherever it comes from: by its own column, one around it, one inside it, or the join's other side.
+#[test]
+fn what_holds_a_restricted_value_is_restricted() {
+    let profiled = include_str!("profiled.odcs.yaml");
+    let check = |contract: &str, expected: &[&str]| {
+        let plan = compile(contract);
+        let restricted = plan.target.columns.iter().filter(|column| plan.is_restricted(column.origin)).map(|column| column.name.as_str());
+        assert_eq!(restricted.collect::<Vec<_>>(), expected);
+    };
+    check(profiled, &["card", "payment", "secret", "age"]);
+    let around = profiled
+        .replace(", classification: restricted}", "}")
+        .replace("logicalType: object}", "logicalType: object, classification: restricted}");
+    check(&around, &["card", "payment", "secret", "age"]);
+    let joined = "name: person, physicalType: VARCHAR(64), required: true, primaryKey: true";
+    check(&profiled.replace(joined, &format!("{joined}, classification: restricted")), &["person", "card", "payment", "secret", "age"]);
+}
+
 #[test]
 fn a_target_may_say_again_what_its_source_says() {
     let contract = v("physicalType: INTEGER\nlogicalTypeOptions: {minimum: 0}").replace(

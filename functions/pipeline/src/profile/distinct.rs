@@ -31,14 +31,11 @@ impl Distinct {
         self.add(words.map(mix));
     }
 
-    fn add(&mut self, hashes: impl Iterator<Item = u64>) {
-        let mut hashes = hashes.peekable();
-        if hashes.peek().is_none() {
-            return;
-        }
+    fn add(&mut self, mut hashes: impl Iterator<Item = u64>) {
+        let Some(first) = hashes.next() else { return };
         self.registers.resize(REGISTERS, 0);
         let Some(registers) = self.registers.first_chunk_mut::<REGISTERS>() else { return };
-        for hash in hashes {
+        let mut enter = |hash: u64| {
             let register = &mut registers[(hash >> (64 - LG_REGISTERS)) as usize];
             // The bit set last ends the run, wherever the hash has none.
             let rest = hash << LG_REGISTERS | 1 << (LG_REGISTERS - 1);
@@ -47,7 +44,9 @@ impl Distinct {
             if run > *register {
                 *register = run;
             }
-        }
+        };
+        enter(first);
+        hashes.for_each(enter);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -195,7 +195,8 @@ impl Observer {
                 Figures::of_flags(yes as u64, (flags.len() - yes) as u64)
             }
         };
-        figures.nulls = column.present.iter().filter(|present| !**present).count() as u64;
+        let nulls = statistics.and_then(Statistics::null_count_opt);
+        figures.nulls = nulls.unwrap_or_else(|| column.present.iter().filter(|present| !**present).count() as u64);
         if !is_shown {
             figures.hide();
         }
@@ -267,7 +268,10 @@ impl Observer {
         self.counts.clear();
         self.counts.resize(numbers, 0);
         for id in ids {
-            self.counts[id as usize] += 1;
+            if let Some(count) = self.counts.get_mut(id as usize) {
+                // No group has so many rows.
+                *count = count.wrapping_add(1);
+            }
         }
         &self.counts
     }
