@@ -1,6 +1,6 @@
 """`make bench`: makes the data and the programs, shows that all tools give the same result, then times them in turn.
 
-    make bench [SIZES="1000000 10000000"] [FORMS="array ndjson"] [TOOLS="crosstally duckdb polars pandas parse_only"]
+    make bench [SIZES="1000000 10000000"] [FORMS="array ndjson"] [TOOLS="crosstally no_profile duckdb polars pandas parse_only"]
                [THREADS="1 2"] [REPS="3 1"] [LIMIT_GIB=12] [TIMEOUT=1800]
 
 REPS has a number for each of SIZES; the last one goes for the rest. Every run goes to .local/bench/results.tsv, the tables to

@@ -8,6 +8,8 @@ from laptop.failure import Failure
 from bench.command import words
 
 ENGINE, LIMIT = "crosstally", "parse_only"
+# The engine without the profile of its columns: what that costs.
+PLAIN = "no_profile"
 PEERS = ["duckdb", "polars", "pandas"]
 FORMS = {"array": "transactions.json", "ndjson": "transactions.ndjson"}
 
@@ -40,7 +42,7 @@ def read(environment: Mapping[str, str], processors: int) -> Options:
     return Options(
         sizes=sizes,
         forms=words(environment, "FORMS", list(FORMS)),
-        tools=words(environment, "TOOLS", [ENGINE, *PEERS, LIMIT]),
+        tools=words(environment, "TOOLS", [ENGINE, PLAIN, *PEERS, LIMIT]),
         threads=threads,
         # One number a size; the last one goes for the rest.
         repetitions={size: repetitions[min(at, len(repetitions) - 1)] for at, size in enumerate(sizes)},

@@ -8,18 +8,19 @@ from laptop.failure import Failure
 from laptop.paths import ROOT, STATE
 from laptop.setup import python, stamp
 
-from bench.options import ENGINE, FORMS, LIMIT, PEERS
+from bench.options import ENGINE, FORMS, LIMIT, PEERS, PLAIN
 
 BENCH_FOLDER = Path(__file__).resolve().parents[1]
 PYTHON = STATE / "bench" / "venv" / "bin" / "python"
 _REQUIREMENTS, _LOCK = BENCH_FOLDER / "requirements.txt", BENCH_FOLDER / "requirements.lock"
-_EXAMPLES = {ENGINE: "merge_files", LIMIT: "parse_only"}
+_EXAMPLES = {ENGINE: "merge_files", PLAIN: "merge_files", LIMIT: "parse_only"}
 
 
 def ensure(tools: list[str]) -> None:
     # Also without peers: DuckDB is who compares the files.
     stamp.ensure(PYTHON, [sys.version, _REQUIREMENTS, _LOCK], lambda: python.make_environment(PYTHON.parents[1], _REQUIREMENTS, _LOCK))
-    examples = [word for tool in tools if tool in _EXAMPLES for word in ("--example", _EXAMPLES[tool])]
+    names = dict.fromkeys(_EXAMPLES[tool] for tool in tools if tool in _EXAMPLES)
+    examples = [word for name in names for word in ("--example", name)]
     if examples and subprocess.run(["cargo", "build", "--release", "--locked", "-p", "merge-and-clean", *examples], cwd=ROOT).returncode != 0:
         raise Failure("BuildFailed", "cargo could not build " + " and ".join(examples[1::2]))
 
@@ -29,8 +30,9 @@ def command(tool: str, data: Path, form: str, out: Path, threads: int) -> list[s
     if tool == LIMIT:
         return [str(_example(LIMIT)), transactions]
     words = ["--customers", str(data / "customers.csv"), "--transactions", transactions, "--out", str(out), "--threads", str(threads)]
-    if tool == ENGINE:
-        return [str(_example(ENGINE)), "--contract", str(ROOT / "contract.odcs.yaml"), *words]
+    if tool in (ENGINE, PLAIN):
+        profile = "yes" if tool == ENGINE else "no"
+        return [str(_example(tool)), "--contract", str(ROOT / "contract.odcs.yaml"), "--profile", profile, *words]
     return [str(PYTHON), str(BENCH_FOLDER / "jobs" / f"with_{tool}.py"), "--form", form, *words]
 
 

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import NamedTuple
 
-from bench.options import ENGINE, LIMIT, PEERS
+from bench.options import ENGINE, LIMIT, PEERS, PLAIN
 
 OK = "ok"
 
@@ -47,7 +47,7 @@ def medians(timings: list[Timing]) -> Results:
 
 
 def markdown(results: Results) -> str:
-    tools = [tool for tool in (ENGINE, *PEERS) if any(tool == found for _, found in results)]
+    tools = [tool for tool in (ENGINE, PLAIN, *PEERS) if any(tool == found for _, found in results)]
     parts = [_table(title, measure, results, tools) for measure, title in MEASURES.items()]
     return "\n\n".join(parts + _notes(results, tools))
 
@@ -79,7 +79,9 @@ def _cell(ours: Figures | str | None, found: Figures | str | None, measure: str,
     value = getattr(found, measure)
     text = f"{value:,.0f}" if measure == "peak" else f"{value:.2f}"
     times = None if tool == ENGINE else ratio(ours, found, measure)
-    return text if times is None else f"{text} ({times:.1f}×)"
+    # What the profile costs is a few hundredths.
+    shown = "" if times is None else f"{times:.3f}" if tool == PLAIN else f"{times:.1f}"
+    return f"{text} ({shown}×)" if shown else text
 
 
 def _notes(results: Results, tools: list[str]) -> list[str]:
