@@ -128,6 +128,13 @@ def test_the_states_are_those_of_the_execution(good: Reported) -> None:
     assert not any(state["has_failed"] for state in states.values())
 
 
+def test_what_went_through_is_told_with_its_time(good: Reported) -> None:
+    speeds = {speed["what"]: speed for speed in good.report["speeds"]}
+    assert list(speeds) == ["copied from Azure", "merged and cleaned"]
+    (transactions,) = [source for source in good.report["sources"] if source["name"] == "transactions"]
+    assert all(speed["bytes"] == transactions["bytes"] and speed["seconds"] > 0 for speed in speeds.values())
+
+
 def test_a_sample_lies_where_its_offset_says(good: Reported) -> None:
     source = Inputs().transactions.read_bytes()
     samples = [sample for broken in good.report["quarantine"] if broken["source"] == "transactions" for sample in broken["samples"]]

@@ -60,9 +60,10 @@ async fn dpu_seconds(bucket: &Bucket, client: &aws_sdk_glue::Client, config: &Co
     known("what Glue has used", glue::used(client, &config.glue_job_name, run_id).await).flatten()
 }
 
+/// S3 tells the whole second.
 async fn written_since(bucket: &Bucket, key: &str, millis: i64) -> bool {
     let head = known(key, bucket.head(key).await).flatten();
-    head.and_then(|head| head.last_modified).and_then(|at| at.to_millis().ok()).is_some_and(|at| at >= millis)
+    head.and_then(|head| head.last_modified).is_some_and(|at| at.secs() >= millis.div_euclid(1000))
 }
 
 /// An object that may not be there.
