@@ -11,7 +11,7 @@ import expected
 import generate
 import pytest
 from conftest import World
-from laptop import background, deployed
+from laptop import background, page
 from laptop import run as runs
 from laptop.execution import transitions
 from laptop.failure import Failure
@@ -86,9 +86,9 @@ def test_a_run_of_ones_own_files(world: World, files: Path, tmp_path: Path) -> N
     assert f"runs/{summary['run_id']}/manifest.json" in ended.stdout
     assert "psql -h 127.0.0.1" in ended.stdout
 
-    page = tmp_path / "report.html"
-    assert (summary["report"], page.is_file()) == (str(page), True)
-    assert f"report: {page}\n" in ended.stdout
+    kept = tmp_path / "report.html"
+    assert (summary["report"], kept.is_file()) == (str(kept), True)
+    assert f"report: {kept}\n" in ended.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["run"]["run_id"], report["verdict"]["outcome"]) == (summary["run_id"], "balanced")
     assert (report["rows"]["read"], report["rows"]["quarantined"]) == (truth["rows"]["read"], truth["rows"]["quarantined"])
@@ -142,15 +142,16 @@ def test_runs_on_a_stack_that_is_up(
     assert (loaded["status"], loaded["rows"]) == ("SUCCEEDED", truth["rows"])
     assert loaded["run_id"] in capsys.readouterr().out
 
-    # Without OUT its page is kept all the same; of a report that cannot be made one is told, and the run is what it was.
+    # Without OUT its page is kept all the same; of a report that does not come one is told, and the run is what it was.
     assert runs.start(attached, {}, {}, None) == 0
     kept = re.search(r"^report: (\S+report\.html)$", capsys.readouterr().out, re.MULTILINE)
     assert kept and Path(kept[1]).is_file()
     with monkeypatch.context() as patch:
-        patch.setattr(deployed, "LOADS", deployed.MERGES)
+        patch.setattr(page, "_PATIENCE_SECONDS", 0.0)
         assert runs.start(attached, {}, {}, tmp_path / "unreported") == 0
     assert "warning: there is no report of this run: " in capsys.readouterr().out
-    assert json.loads((tmp_path / "unreported" / "summary.json").read_text())["report"] is None
+    loaded = json.loads((tmp_path / "unreported" / "summary.json").read_text())
+    assert loaded["report"] is None
 
     assert runs.start(attached, {"skipUnchanged": True}, {}, tmp_path / "unchanged") == 0
     unchanged = json.loads((tmp_path / "unchanged" / "summary.json").read_text())
