@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
 from laptop import execution, ledger, page, report, screen, seed, summary
 from laptop.failure import Failure
 from laptop.inputs import Inputs
@@ -59,10 +61,9 @@ def put_in_place(session: Session, files: dict[str, Path]) -> None:
 def carry_out(session: Session, outcome: Outcome, given: dict, out: Path | None) -> None:
     """Runs one execution and shows its books. What is known of it goes into the outcome as it comes, for it may be interrupted."""
     stack, bucket = session.stack, session.deployment.bucket
-    outcome.run_id, outcome.status = time.strftime("run-%Y%m%d-%H%M%S"), "RUNNING"
+    calls, running = stack.data_api_calls(), _start(session, json.dumps(given))
+    outcome.run_id, outcome.status = running.name, "RUNNING"
     screen.say(f"\nexecution {outcome.run_id}, input {json.dumps(given)}")
-    calls = stack.data_api_calls()
-    running = execution.start(stack, session.deployment.state_machine, outcome.run_id, json.dumps(given))
     _watch(session, running, reads_the_blob="replay" not in given)
     outcome.status, outcome.error, outcome.seconds = running.status, running.error, running.seconds
     outcome.state_transitions, outcome.data_api_calls = running.transitions, dict(stack.data_api_calls() - calls)
@@ -72,6 +73,17 @@ def carry_out(session: Session, outcome: Outcome, given: dict, out: Path | None)
     report.print_table(outcome)
     report.print_places(stack, bucket, outcome.run_id)
     _keep_page(session, outcome, running, out)
+
+
+def _start(session: Session, given: str) -> execution.Execution:
+    """Under the second's name; if another has been started within it, under the next one's."""
+    while True:
+        try:
+            return execution.start(session.stack, session.deployment.state_machine, time.strftime("run-%Y%m%d-%H%M%S"), given)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+            time.sleep(1 - time.time() % 1)
 
 
 def _watch(session: Session, running: execution.Execution, reads_the_blob: bool) -> None:
