@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fs;
 
-use report::model::{PastRun, Report};
+use report::model::Report;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let names: Vec<String> = std::env::args().skip(1).collect();
@@ -16,23 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report: Report = serde_json::from_slice(&fs::read(from)?)?;
     fs::write(to, report::page::html(&report)?)?;
     if let Some(index) = index {
-        let mut runs = vec![summary(&report)];
+        let mut runs = vec![report.summary()];
         runs.extend(report.history);
         fs::write(index, report::index::html(&runs)?)?;
     }
     Ok(())
-}
-
-fn summary(report: &Report) -> PastRun {
-    PastRun {
-        run_id: report.run.run_id.clone(),
-        started_at: report.run.started_at.clone(),
-        outcome: report.verdict.outcome,
-        error: report.verdict.error.as_ref().map(|error| error.name.clone()),
-        rows: report.rows,
-        seconds: report.run.seconds,
-        cost: report.cost.total,
-        bytes: None,
-        columns: Vec::new(),
-    }
 }

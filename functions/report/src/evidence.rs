@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::stays::{Stay, stays};
 use crate::cost::{self, Prices, Usage};
 use crate::drift;
-use crate::model::{Broken, Customers, Loaded, Outcome, PastColumn, PastRun, REPORT_FORMAT, Report, Rows, Run, Sample, Source, Speed, Sum};
+use crate::model::{Broken, Customers, Loaded, Outcome, PastRun, REPORT_FORMAT, Report, Rows, Run, Sample, Source, Speed, Sum};
 
 /// So many runs before it are shown beside a run.
 pub const PAST_RUNS: usize = 30;
@@ -221,20 +221,10 @@ impl Evidence {
     pub fn summary(&self, report: &Report) -> PastRun {
         let is_example = report.verdict.outcome == Outcome::Balanced && self.is_whole();
         PastRun {
-            run_id: report.run.run_id.clone(),
-            started_at: report.run.started_at.clone(),
-            outcome: report.verdict.outcome,
-            error: report.verdict.error.as_ref().map(|error| error.name.clone()),
-            rows: report.rows,
-            seconds: report.run.seconds,
-            cost: report.cost.total,
             bytes: self.raw.as_ref().map(|raw| raw.bytes),
-            columns: if is_example { self.past_columns() } else { Vec::new() },
+            columns: if is_example { columns::past(self.whole_profile()) } else { Vec::new() },
+            ..report.summary()
         }
-    }
-
-    fn past_columns(&self) -> Vec<PastColumn> {
-        columns::past(self.whole_profile())
     }
 
     /// A replay reads an excerpt, and a bad one: no run is to be measured by it, nor it by others.

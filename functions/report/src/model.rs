@@ -33,6 +33,23 @@ pub struct Report {
     pub history: Vec<PastRun>,
 }
 
+impl Report {
+    /// The run as the history keeps it, but for its bytes and columns, which a report does not have as they are needed there.
+    pub fn summary(&self) -> PastRun {
+        PastRun {
+            run_id: self.run.run_id.clone(),
+            started_at: self.run.started_at.clone(),
+            outcome: self.verdict.outcome,
+            error: self.verdict.error.as_ref().map(|error| error.name.clone()),
+            rows: self.rows,
+            seconds: self.run.seconds,
+            cost: self.cost.total,
+            bytes: None,
+            columns: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub run_id: String,

@@ -1,7 +1,8 @@
 //! How many distinct values there are, about: a HyperLogLog sketch.
 //!
 //! Format, estimate and its corrections are those of Apache DataSketches, whose tools read what is left of a run. Values are hashed and
-//! entered here: its own hash takes several times as long, and every value of the distinct columns goes through it.
+//! entered here, since every value of the distinct columns goes through it: the crate takes 20 ns for a text of nine characters, this
+//! 4 ns (datasketches 0.6.0, a million texts, one processor, 2026-11-26).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

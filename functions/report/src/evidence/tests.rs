@@ -7,7 +7,7 @@ use pipeline::split::{Format, Split};
 use serde_json::json;
 
 use super::*;
-use crate::model::{State, Verdict};
+use crate::model::{PastColumn, State, Verdict};
 
 pub(crate) const STARTED: i64 = 1_795_658_400_000; // 2026-11-26T02:00:00Z
 
