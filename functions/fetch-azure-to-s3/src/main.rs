@@ -1,6 +1,7 @@
 //! Lambda: pins the sources and copies the transactions from Azure Blob Storage to S3, byte for byte, with proof.
 
 mod azure;
+mod buffers;
 mod config;
 mod copy;
 mod error;

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::azure::{Blob, Found, Store, Version, failure};
+use crate::buffers::Buffers;
 use crate::error::Error;
 use crate::retry::{Budget, Fault, retrying};
 
@@ -48,11 +49,12 @@ pub(crate) trait Blobs: Clone + Send + Sync + Sized + 'static {
 pub(crate) struct AzureBlobs {
     store: Store,
     found: Arc<[Found]>,
+    buffers: Buffers,
 }
 
 impl AzureBlobs {
     pub(crate) fn new(store: Store, found: Arc<[Found]>) -> Self {
-        Self { store, found }
+        Self { store, found, buffers: Buffers::default() }
     }
 }
 
@@ -60,31 +62,31 @@ impl Blobs for AzureBlobs {
     async fn read(&self, segment: Segment) -> Result<Bytes, Fault> {
         let Found { name, version } = &self.found[segment.blob];
         let blob = self.store.blob(name);
-        match tokio::time::timeout(RANGE_TIMEOUT, read(&blob, version, segment.range)).await {
+        match tokio::time::timeout(RANGE_TIMEOUT, read(&blob, version, segment.range, &self.buffers)).await {
             Ok(read) => read,
             Err(elapsed) => Err(Error::SourceUnavailable { uri: blob.uri, action: "reading it", source: Box::new(elapsed) }.into()),
         }
     }
 
     async fn renewed(&self) -> Result<Option<Self>, Error> {
-        Ok(self.store.renewed().await?.map(|store| Self { store, found: self.found.clone() }))
+        Ok(self.store.renewed().await?.map(|store| Self { store, ..self.clone() }))
     }
 }
 
-async fn read(blob: &Blob, version: &Version, range: Range<u64>) -> Result<Bytes, Fault> {
+async fn read(blob: &Blob, version: &Version, range: Range<u64>, buffers: &Buffers) -> Result<Bytes, Fault> {
     let explain = |error| {
         let failure = failure(&error);
         Fault::new(blob.explain(error, "reading it"), failure)
     };
     let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut body = blob.open_range(version, range).await.map_err(explain)?;
-    let mut bytes = BytesMut::with_capacity(length);
+    let mut bytes = buffers.take(length);
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(explain)?;
         if bytes.len() + chunk.len() > length {
             return Err(other_length(blob, "more bytes came than the range has").into());
         }
-        bytes.extend_from_slice(&chunk);
+        bytes.extend(&chunk);
     }
     if bytes.len() < length {
         return Err(other_length(blob, "the range broke off").into());
