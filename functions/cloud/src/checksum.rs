@@ -1,37 +1,86 @@
-//! What proves that an object is whole: SHA-256 for the books, CRC-64/NVME for S3, which keeps it of the whole object.
+//! What proves that an object is whole: SHA-256 for the books, MD5 where the source has one, CRC-64/NVME for S3, which keeps it of the
+//! whole object.
+
+mod md5_sha256;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm::Crc64Nvme;
+use serde::{Deserialize, Serialize};
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 
+use self::md5_sha256::Md5Sha256;
 use crate::upload::Part;
 
+/// Bytes that are taken into one hash after the other while they are in the processor's nearest memory.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// Hashes of a stream, which can be saved and taken up again.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hashes {
-    sha256: Sha256,
+#[derive(Debug, Clone)]
+pub(crate) enum Hashes {
+    Sha256(Sha256),
+    Md5Sha256(Md5Sha256),
 }
 
 impl Hashes {
+    pub(crate) fn sha256_alone() -> Self {
+        Self::Sha256(Sha256::new())
+    }
+
+    pub(crate) fn with_md5() -> Self {
+        Self::Md5Sha256(Md5Sha256::default())
+    }
+
     /// Takes the next part in; gives its own CRC, from which [`whole`] makes that of all.
     pub(crate) fn update(&mut self, part: &[u8]) -> u64 {
-        self.sha256.update(part);
-        crc_fast::checksum(Crc64Nvme, part)
+        let mut crc = crc_fast::Digest::new(Crc64Nvme);
+        for piece in part.chunks(PIECE_BYTES) {
+            crc.update(piece);
+            match self {
+                Self::Sha256(sha256) => sha256.update(piece),
+                Self::Md5Sha256(both) => both.update(piece),
+            }
+        }
+        crc.finalize()
     }
 
     pub(crate) fn sha256(self) -> [u8; 32] {
-        self.sha256.finalize().into()
+        match self {
+            Self::Sha256(sha256) => sha256.finalize().into(),
+            Self::Md5Sha256(both) => both.sha256(),
+        }
     }
 
-    pub(crate) fn save(&self) -> String {
-        save(&self.sha256)
+    /// Where it was asked for.
+    pub(crate) fn md5(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Sha256(_) => None,
+            Self::Md5Sha256(both) => Some(both.md5()),
+        }
     }
 
-    pub(crate) fn restore(saved: &str) -> Option<Self> {
-        restore(saved).map(|sha256| Self { sha256 })
+    pub(crate) fn save(&self) -> SavedHashes {
+        match self {
+            Self::Sha256(sha256) => SavedHashes::Sha256(save(sha256)),
+            Self::Md5Sha256(both) => SavedHashes::Md5Sha256(base64(&both.save())),
+        }
     }
+
+    /// `None` when it is none of ours.
+    pub(crate) fn restore(saved: &SavedHashes) -> Option<Self> {
+        Some(match saved {
+            SavedHashes::Sha256(saved) => Self::Sha256(restore(saved)?),
+            SavedHashes::Md5Sha256(saved) => Self::Md5Sha256(Md5Sha256::restore(&from_base64(saved)?)?),
+        })
+    }
+}
+
+/// Hashes under way, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SavedHashes {
+    Sha256(String),
+    Md5Sha256(String),
 }
 
 /// The state of a hash under way, as text.
@@ -89,17 +138,20 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_goes_on_where_it_was_saved() {
-        for cut in [0, 1, 63, 64, 65, 200] {
-            let bytes = [7; 200];
-            let mut hashes = Hashes::default();
-            hashes.update(&bytes[..cut]);
-            let mut hashes = Hashes::restore(&hashes.save()).unwrap();
-            hashes.update(&bytes[cut..]);
-            assert_eq!(hashes.sha256(), <[u8; 32]>::from(Sha256::digest(bytes)));
+    fn hashes_go_on_where_they_were_saved() {
+        let bytes = [7; 200];
+        for hashes in [Hashes::sha256_alone(), Hashes::with_md5()] {
+            for cut in [0, 1, 63, 64, 65, 200] {
+                let mut hashes = hashes.clone();
+                hashes.update(&bytes[..cut]);
+                let mut hashes = Hashes::restore(&hashes.save()).unwrap();
+                assert_eq!(hashes.update(&bytes[cut..]), crc_fast::checksum(Crc64Nvme, &bytes[cut..]));
+                assert_eq!(hashes.sha256(), <[u8; 32]>::from(Sha256::digest(bytes)));
+            }
         }
-        for bad in ["", "x", "AAAA", "é"] {
-            assert!(Hashes::restore(bad).is_none(), "{bad}");
+        for bad in ["", "x", "AAAA", "é"].map(str::to_owned) {
+            assert!(Hashes::restore(&SavedHashes::Sha256(bad.clone())).is_none(), "{bad}");
+            assert!(Hashes::restore(&SavedHashes::Md5Sha256(bad.clone())).is_none(), "{bad}");
         }
     }
 }

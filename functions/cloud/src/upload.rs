@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::bucket::Bucket;
-use crate::checksum::{Hashes, base64_crc, composite, whole};
+use crate::checksum::{Hashes, SavedHashes, base64_crc, composite, whole};
 use crate::error::Error;
 
 /// Bytes of a part, unless the object needs larger ones.
@@ -83,7 +83,7 @@ pub struct Paused {
     begun: Option<Begun>,
     part_bytes: usize,
     parts: Vec<Part>,
-    hashes: String,
+    hashes: SavedHashes,
     /// What no part holds yet: Base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     rest: String,
@@ -95,6 +95,8 @@ pub struct Uploaded {
     pub key: String,
     pub bytes: u64,
     pub sha256: [u8; 32],
+    /// Where it was asked for, see [`Upload::with_md5`].
+    pub md5: Option<[u8; 16]>,
     /// CRC-64/NVME of the whole, as S3 shows it.
     pub crc64: String,
 }
@@ -117,7 +119,7 @@ impl<'b> Upload<'b> {
             parts: Vec::new(),
             sending: JoinSet::new(),
             bytes: 0,
-            hashes: Hashes::default(),
+            hashes: Hashes::sha256_alone(),
         }
     }
 
@@ -143,6 +145,22 @@ impl<'b> Upload<'b> {
     #[must_use]
     pub fn at_once(self, parts: usize) -> Self {
         Self { at_once: parts.max(1), ..self }
+    }
+
+    /// Finds the MD5 as well. To be said before the first byte is written.
+    #[must_use]
+    pub fn with_md5(self) -> Self {
+        Self { hashes: Hashes::with_md5(), ..self }
+    }
+
+    /// The MD5 of what is written so far, where it was asked for.
+    pub async fn md5(&self) -> Result<Option<[u8; 16]>, Error> {
+        let (mut hashes, rest) = (self.hashes.clone(), self.buffer.clone());
+        self.computing(move || {
+            hashes.update(&rest);
+            hashes.md5()
+        })
+        .await
     }
 
     /// Bytes written so far.
@@ -196,7 +214,7 @@ impl<'b> Upload<'b> {
                 self.complete().await?
             }
         };
-        Ok(Uploaded { key: self.key, bytes: self.bytes, sha256: self.hashes.sha256(), crc64 })
+        Ok(Uploaded { key: self.key, bytes: self.bytes, md5: self.hashes.md5(), sha256: self.hashes.sha256(), crc64 })
     }
 
     /// Leaves nothing behind.
@@ -270,16 +288,22 @@ impl<'b> Upload<'b> {
         parts.ok_or_else(|| self.bucket.unavailable("writing", &self.key, std::io::Error::other("a part of it has failed")))
     }
 
-    /// Takes bytes into the hashes of the whole, on a thread that may compute; gives their own CRC.
+    /// Takes bytes into the hashes of the whole; gives their own CRC.
     async fn hash(&mut self, bytes: Bytes) -> Result<u64, Error> {
-        let mut hashes = std::mem::take(&mut self.hashes);
-        let hashing = tokio::task::spawn_blocking(move || {
-            let crc = hashes.update(&bytes);
-            (hashes, crc)
-        });
-        let (hashes, crc) = hashing.await.map_err(|e| self.bucket.unavailable("writing", &self.key, e))?;
+        let mut hashes = self.hashes.clone();
+        let (hashes, crc) = self
+            .computing(move || {
+                let crc = hashes.update(&bytes);
+                (hashes, crc)
+            })
+            .await?;
         self.hashes = hashes;
         Ok(crc)
+    }
+
+    /// Works on a thread that may compute.
+    async fn computing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        tokio::task::spawn_blocking(work).await.map_err(|e| self.bucket.unavailable("writing", &self.key, e))
     }
 
     async fn complete(&self) -> Result<String, Error> {

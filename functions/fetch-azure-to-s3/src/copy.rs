@@ -102,7 +102,7 @@ impl<'j> Copying<'j> {
             position: Position::default(),
             tap: Some(Box::new(Tap::new(job.split_bytes, is_several || is_compressed))),
             inflater: None,
-            raw: upload(job.raw_key(is_compressed)),
+            raw: upload(job.raw_key(is_compressed)).with_md5(),
             original: is_compressed.then(|| upload(job.original_key())),
             is_settled: true,
             is_renewed: false,
@@ -259,7 +259,11 @@ impl<'j> Copying<'j> {
         }
         let is_gzip = self.inflater.take().is_some();
         let PinnedBlob { uri, found } = self.blob();
-        let (md5, expected) = (self.tap()?.take_blob_md5(), found.version.md5);
+        let expected = found.version.md5;
+        let md5 = match self.tap()?.take_blob_md5() {
+            Some(md5) => md5,
+            None => self.raw.md5().await?.ok_or(Error::Died)?,
+        };
         if expected.is_some_and(|expected| expected != md5) {
             let what = format!("its MD5 is {}, its Content-MD5 says {}", hex(&md5), expected.map(|md5| hex(&md5)).unwrap_or_default());
             return Err(Error::SourceCorrupt { uri: uri.clone(), what });
@@ -280,7 +284,7 @@ impl<'j> Copying<'j> {
     /// All blobs have come.
     async fn finish(mut self) -> Result<RawManifest, Error> {
         let Some(tap) = self.tap.take() else { return Err(Error::Died) };
-        let (layout, blobs, object_md5) = tap.finish();
+        let (layout, blobs) = tap.finish();
         let pinned = self.job.pinned;
         let (Some(layout), Some(newest)) = (layout, pinned.newest()) else {
             self.discard().await;
@@ -290,8 +294,8 @@ impl<'j> Copying<'j> {
             Some(original) => Some(original.finish().await?.key),
             None => None,
         };
-        let Uploaded { key, bytes, sha256, crc64 } = self.raw.finish().await?;
-        let md5 = object_md5.unwrap_or_else(|| blobs.first().map(|blob| blob.md5.clone()).unwrap_or_default());
+        let Uploaded { key, bytes, sha256, md5, crc64 } = self.raw.finish().await?;
+        let md5 = md5.ok_or(Error::Died)?;
         Ok(RawManifest {
             uri: pinned.uri.clone(),
             version: self.job.version.clone(),
@@ -300,7 +304,7 @@ impl<'j> Copying<'j> {
             raw_key: key,
             original_key,
             bytes,
-            md5,
+            md5: hex(&md5),
             sha256: hex(&sha256),
             crc64nvme: Some(crc64),
             format: layout.format,

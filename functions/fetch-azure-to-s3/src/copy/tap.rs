@@ -13,10 +13,8 @@ use crate::inflate::Inflater;
 use crate::pinned::PinnedBlob;
 
 pub(super) struct Tap {
-    /// Of the present blob, as it is stored.
-    blob_md5: Md5,
-    /// Of the object that is read, where that is not one blob as it is stored.
-    object_md5: Option<Md5>,
+    /// Of the present blob as it is stored, where the object is another: else the upload finds it.
+    blob_md5: Option<Md5>,
     sections: Sections,
     blobs: Vec<RawBlob>,
 }
@@ -24,8 +22,7 @@ pub(super) struct Tap {
 /// A tap that can be taken up again.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedTap {
-    blob_md5: String,
-    object_md5: Option<String>,
+    blob_md5: Option<String>,
     sections: Sections,
     blobs: Vec<RawBlob>,
 }
@@ -33,38 +30,32 @@ pub(super) struct SavedTap {
 impl SavedTap {
     /// `None` when it is none of ours.
     pub(super) fn restore(self) -> Option<Tap> {
-        let object_md5 = match &self.object_md5 {
+        let blob_md5 = match &self.blob_md5 {
             Some(saved) => Some(restore(saved)?),
             None => None,
         };
-        Some(Tap { blob_md5: restore(&self.blob_md5)?, object_md5, sections: self.sections, blobs: self.blobs })
+        Some(Tap { blob_md5, sections: self.sections, blobs: self.blobs })
     }
 }
 
 impl Tap {
     pub(super) fn new(split_bytes: u64, is_object_apart: bool) -> Self {
-        Self { blob_md5: Md5::new(), object_md5: is_object_apart.then(Md5::new), sections: Sections::new(split_bytes), blobs: Vec::new() }
+        Self { blob_md5: is_object_apart.then(Md5::new), sections: Sections::new(split_bytes), blobs: Vec::new() }
     }
 
     pub(super) fn save(&self) -> SavedTap {
-        SavedTap {
-            blob_md5: save(&self.blob_md5),
-            object_md5: self.object_md5.as_ref().map(save),
-            sections: self.sections.clone(),
-            blobs: self.blobs.clone(),
+        SavedTap { blob_md5: self.blob_md5.as_ref().map(save), sections: self.sections.clone(), blobs: self.blobs.clone() }
+    }
+
+    fn stored(&mut self, bytes: &[u8]) {
+        if let Some(md5) = &mut self.blob_md5 {
+            md5.update(bytes);
         }
     }
 
-    fn text(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        if let Some(md5) = &mut self.object_md5 {
-            md5.update(text);
-        }
-        self.sections.push(text)
-    }
-
-    /// Of the blob that is over; the next one's begins.
-    pub(super) fn take_blob_md5(&mut self) -> [u8; 16] {
-        std::mem::take(&mut self.blob_md5).finalize().into()
+    /// Of the blob that is over; the next one's begins. `None` where it is the object's.
+    pub(super) fn take_blob_md5(&mut self) -> Option<[u8; 16]> {
+        self.blob_md5.as_mut().map(|md5| std::mem::take(md5).finalize().into())
     }
 
     pub(super) fn end_blob(&mut self, blob: &PinnedBlob, md5: [u8; 16], is_gzip: bool) -> Result<(), Malformed> {
@@ -87,24 +78,23 @@ impl Tap {
         Ok(())
     }
 
-    /// The layout, the blobs, and the object's MD5 where it is not the only blob's.
-    pub(super) fn finish(self) -> (Option<Layout>, Vec<RawBlob>, Option<String>) {
-        (self.sections.finish(), self.blobs, self.object_md5.map(|md5| hex(&md5.finalize())))
+    pub(super) fn finish(self) -> (Option<Layout>, Vec<RawBlob>) {
+        (self.sections.finish(), self.blobs)
     }
 }
 
 /// Bytes that are stored as they are read.
 pub(super) async fn plain(tap: &mut Option<Box<Tap>>, bytes: Bytes) -> Result<Result<(), Malformed>, Error> {
     on_thread(tap, move |tap| {
-        tap.blob_md5.update(&bytes);
-        tap.text(&bytes)
+        tap.stored(&bytes);
+        tap.sections.push(&bytes)
     })
     .await
 }
 
 /// Bytes that have to be unpacked, before they are.
 pub(super) async fn stored(tap: &mut Option<Box<Tap>>, bytes: Bytes) -> Result<(), Error> {
-    on_thread(tap, move |tap| tap.blob_md5.update(&bytes)).await
+    on_thread(tap, move |tap| tap.stored(&bytes)).await
 }
 
 /// Unpacks some of the bytes; gives those that are left, and the text.
@@ -129,7 +119,7 @@ async fn unpack(
 ) -> Result<Result<(Bytes, Bytes), Malformed>, Error> {
     let Some(mut taken) = inflater.take() else { return Ok(Ok((Bytes::new(), Bytes::new()))) };
     let (taken, unpacked) = on_thread(tap, move |tap| {
-        let unpacked = work(&mut taken).and_then(|(rest, text)| tap.text(&text).map(|()| (rest, text)));
+        let unpacked = work(&mut taken).and_then(|(rest, text)| tap.sections.push(&text).map(|()| (rest, text)));
         (taken, unpacked)
     })
     .await?;
