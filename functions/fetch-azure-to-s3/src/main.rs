@@ -19,7 +19,9 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use crate::config::Config;
 use crate::handler::{Deps, handle};
 
-#[tokio::main]
+// One thread moves the bytes, and hashes and scans have others: woken across two, the same copy took 4 % more CPU and was 7 % slower
+// (2026-11-26, `make bench-fetch`).
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     cloud::telemetry::init();
     let config = Config::from_env()?;
