@@ -221,7 +221,7 @@ impl Scanner {
         Ok(at + 1)
     }
 
-    /// Up to the record's end, or the chunk's.
+    /// Up to the end of a record that no other is seen to follow, or the chunk's.
     fn record(
         &mut self,
         chunk: &[u8],
@@ -245,7 +245,10 @@ impl Scanner {
                 } else {
                     let end = at + brace.trailing_zeros() as usize + 1;
                     self.end_element(base + end as u64, on_record);
-                    return end;
+                    let Some(next) = next_element(&bytes[end - at..]) else { return end };
+                    // What stands between the two is no text, so the window holds for the next one as well.
+                    self.begin_record(base + (end + next) as u64);
+                    left &= !1 << (end + next - at);
                 }
             }
             within = after;
@@ -315,6 +318,14 @@ impl Default for Scanner {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Where the next element of an array begins, behind the end of one; `None` when these bytes do not tell.
+fn next_element(bytes: &[u8]) -> Option<usize> {
+    let comma = white_space(bytes);
+    let rest = bytes[comma..].strip_prefix(b",")?;
+    let brace = white_space(rest);
+    (rest.get(brace) == Some(&b'{')).then_some(comma + 1 + brace)
 }
 
 fn white_space(bytes: &[u8]) -> usize {
