@@ -5,15 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from test_statemachine import RESOURCES, TEMPLATE, TemplateLoader, read_text
+from gates import cloudformation
+from test_statemachine import RESOURCES, TEMPLATE, read_text
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = re.search(r'NAMESPACE: &str = "(\w+)"', read_text("functions/cloud/src/metrics.rs"))[1]
 SOURCES = "\n".join(path.read_text() for path in sorted((ROOT / "functions").glob("*/src/**/*.rs")) if path.name != "metrics.rs")
 REPORTED = set(re.findall(r'Metric::\w+\("(\w+)"', SOURCES))
 STATES = set(re.findall(r'"State", "(\w+)"', SOURCES))
-DASHBOARD = yaml.load(read_text("infra/dashboard.yaml"), TemplateLoader)
+DASHBOARD = cloudformation.read(ROOT / "infra" / "dashboard.yaml")
 BODY = json.loads(re.sub(r"(?<!\")\$\{[\w:]+\}(?!\")", "1", DASHBOARD["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]))
 
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
+from gates import cloudformation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,22 +20,6 @@ JSONPATH_FIELDS = {"InputPath", "OutputPath", "ResultPath", "ResultSelector", "P
 JSONATA_FIELDS = {"Arguments", "Output", "Assign", "Items"}
 
 
-class TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: `!Ref X` as {"Ref": "X"}, any other `!Name X` as {"Fn::Name": X}."""
-
-
-def _short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict:
-    build = {
-        yaml.ScalarNode: loader.construct_scalar,
-        yaml.SequenceNode: lambda n: loader.construct_sequence(n, deep=True),
-        yaml.MappingNode: lambda n: loader.construct_mapping(n, deep=True),
-    }[type(node)]
-    return {"Ref" if tag == "Ref" else f"Fn::{tag}": build(node)}
-
-
-TemplateLoader.add_multi_constructor("!", _short_form)
-
-
 def read_text(path: str) -> str:
     file = ROOT / path
     assert file.is_file(), f"{path} is missing: this test compares the state machine with it"
@@ -44,7 +28,7 @@ def read_text(path: str) -> str:
 
 DEFINITION_TEXT = read_text("statemachine.asl.json")
 DEFINITION = json.loads(DEFINITION_TEXT)
-TEMPLATE = yaml.load(read_text("template.yaml"), TemplateLoader)
+TEMPLATE = cloudformation.read(ROOT / "template.yaml")
 RESOURCES = TEMPLATE["Resources"]
 SUBSTITUTIONS = RESOURCES["StateMachine"]["Properties"]["DefinitionSubstitutions"]
 
@@ -71,7 +55,7 @@ def function_of(task: dict) -> dict:
     """The template's function that a task calls."""
     placeholder = re.fullmatch(r"\$\{(\w+)\}", task["Arguments"]["FunctionName"])
     assert placeholder, f"FunctionName {task['Arguments']['FunctionName']} is not a placeholder"
-    logical_id = SUBSTITUTIONS[placeholder[1]]["Fn::GetAtt"].removesuffix(".Arn")
+    logical_id, _ = SUBSTITUTIONS[placeholder[1]]["Fn::GetAtt"]
     return RESOURCES[logical_id]
 
 

@@ -1,0 +1,6 @@
+"""The gates' own reader of templates is at hand."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
