@@ -123,6 +123,7 @@ async fn one_blob_is_copied_as_it_is() {
         check_proof(&raw, &object);
         assert_eq!(numbers(&raw, &object), (0..raw.records).collect::<Vec<_>>());
         assert_eq!((raw.blobs.len(), raw.blobs[0].start, raw.blobs[0].end), (1, 0, content.len() as u64));
+        assert_eq!(raw.blobs[0].md5, raw.md5);
         assert_eq!((s3.uploads_under_way(), s3.keys().len()), (0, 1));
     }
 }
