@@ -66,7 +66,7 @@ bench: ## The same job by this engine, DuckDB, Polars and pandas. SIZES="1000000
 bench-fold: setup ## The load's transaction in PostgreSQL, beside a bare DELETE and INSERT. STAGED=1000000 TARGET=10000000 REPS=3
 	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fold
 
-bench-fetch: setup ## The copy from Azure to S3 beside rclone's, with the binaries of `sam build`. SIZE_MIB=1024 REPS=3 LEGS="emulated static scan"
+bench-fetch: setup ## The copy from Azure to S3 beside rclone's, with the release profile. SIZE_MIB=1024 REPS=3 LEGS="emulated static scan"
 	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fetch
 
 lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of infra/gates: templates, policies, state machine, crates, Python

@@ -122,10 +122,9 @@ def _facts(chosen: Options, before: float, program: str) -> str:
     cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip() or "of no commit"
-    old = ", the binary older than its source" if function.is_older_than_its_source() else ""
     return (
         f"make bench-fetch SIZE_MIB={chosen.size_mib} REPS={chosen.repetitions}, {datetime.now(UTC):%Y-%m-%d}: {cpu}, "
-        f"{len(os.sched_getaffinity(0))} processors, {memory:.0f} GiB, load average {before:.1f} before; crosstally {commit}{old}, {rclone.version(program)}. "
+        f"{len(os.sched_getaffinity(0))} processors, {memory:.0f} GiB, load average {before:.1f} before; crosstally {commit}, {rclone.version(program)}. "
         f"Medians of {chosen.repetitions} interleaved runs of {chosen.size_bytes / 1e9:.2f} GB, input in the page cache; "
         "tools and servers share the processors, and a run's time is its process's, from start to end."
     )
