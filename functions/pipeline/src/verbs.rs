@@ -1,6 +1,6 @@
 //! The cleaning steps of a text.
 
-use icu_normalizer::ComposingNormalizerBorrowed;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::contract::Verb;
 
@@ -15,7 +15,6 @@ pub enum Outcome {
 
 /// Applies one step; `out` is cleared first.
 pub fn apply(verb: &Verb, text: &str, out: &mut String) -> Outcome {
-    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
     out.clear();
     // Most values are clean already: what a look can tell is not copied.
     match verb {
@@ -25,14 +24,14 @@ pub fn apply(verb: &Verb, text: &str, out: &mut String) -> Outcome {
         },
         Verb::Lowercase if is_plain(text, |b| !b.is_ascii_uppercase()) => return Outcome::Unchanged,
         Verb::Uppercase if is_plain(text, |b| !b.is_ascii_lowercase()) => return Outcome::Unchanged,
-        Verb::UnicodeNfc if text.is_ascii() || NFC.is_normalized(text) => return Outcome::Unchanged,
+        Verb::UnicodeNfc if text.is_ascii() || is_nfc(text) => return Outcome::Unchanged,
         Verb::StripNonDigits if is_plain(text, |b| b.is_ascii_digit()) => return Outcome::Unchanged,
         Verb::CollapseSpaces => collapse_spaces(text, out),
         Verb::Lowercase => out.push_str(&text.to_lowercase()),
         Verb::Uppercase => out.push_str(&text.to_uppercase()),
         Verb::TitleCase => title_case(text, out),
         Verb::StripNonDigits => out.extend(text.chars().filter(char::is_ascii_digit)),
-        Verb::UnicodeNfc => out.push_str(&NFC.normalize(text)),
+        Verb::UnicodeNfc => out.extend(text.nfc()),
         Verb::EmptyToNull if text.is_empty() => return Outcome::Null,
         Verb::NullValues(values) if values.contains(text) => return Outcome::Null,
         Verb::EmptyToNull | Verb::NullValues(_) => return Outcome::Unchanged,
