@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Widest that the name of a state or of a part of the preparation gets.
 _NAME_WIDTH = 46
-_MARKS = {"in": ("·", "grey"), "left": ("✓", "green"), "failed": ("✗", "red")}
+_MARKS = {"in": ("·", "grey"), "left": ("✓", "green"), "failed": ("✗", "red"), "stopped": ("·", "grey")}
 _CODES = {"green": "32", "red": "31", "yellow": "33", "grey": "90", "bold": "1"}
 _INDENT = " " * 6
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -14,7 +14,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Stay:
-    """The time in one state: `in` it still, `left` it, or `failed` there."""
+    """The time in one state, or in one part of the set-up: `in` it still, `left` it, `failed` there, or `stopped` because another failed."""
 
     name: str
     how: str
@@ -54,7 +54,7 @@ def with_facts(line: str, facts: Iterable[str], width: int, colour: bool) -> str
 
 
 def ended(stay: Stay) -> str:
-    return f"{'failed after' if stay.how == 'failed' else 'done in'} {stay.seconds:.1f} s"
+    return f"{'done in' if stay.how == 'left' else f'{stay.how} after'} {stay.seconds:.1f} s"
 
 
 def fitting(facts: Iterable[str], width: int) -> str:

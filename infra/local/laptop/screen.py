@@ -102,7 +102,7 @@ class Progress:
         if self._tells_ends:
             news += [(stay, (live.ended(stay),)) for stay in stays if stay.how != "in" and (stay.name, stay.how) not in self._said]
         if not news and is_due:
-            news = [(stay, stay.facts) for stay in stays if stay.how == "in"]
+            news = [(stay, stay.facts) for stay in stays if stay.how == "in" and (stay.facts or not self._tells_ends)]
         for stay, facts in news:
             self._said |= {stay.name, (stay.name, stay.how)}
             self._last_said = now

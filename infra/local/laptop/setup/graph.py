@@ -36,12 +36,13 @@ class _Making:
     part: Part
     started: float
     seconds: float | None = None
+    how: str = "left"
     error: BaseException | None = None
 
     def stay(self, now: float) -> Stay:
         if self.seconds is None:
             return Stay(self.part.title, "in", now - self.started, facts=self.part.facts())
-        return Stay(self.part.title, "failed" if self.error else "left", self.seconds)
+        return Stay(self.part.title, self.how, self.seconds)
 
 
 def startable(parts: Iterable[Part], begun: set[str], done: set[str]) -> list[Part]:
@@ -101,6 +102,7 @@ def make_all(parts: Sequence[Part], show: Callable[[list[Stay], bool], None], st
                 except queue.Empty:
                     continue
                 if making.error:
+                    making.how = "failed"
                     raise making.error
                 done.add(making.part.name)
             elif not startable(parts, begun, done) and len(done) < len(parts):
@@ -110,7 +112,8 @@ def make_all(parts: Sequence[Part], show: Callable[[list[Stay], bool], None], st
         patience = time.monotonic() + _STOP_SECONDS
         with contextlib.suppress(queue.Empty):
             while running():
-                wait_for_one(max(0.0, patience - time.monotonic()))
+                making = wait_for_one(max(0.0, patience - time.monotonic()))
+                making.how = "stopped" if making.error else "left"
         raise
     finally:
         look(last=True)

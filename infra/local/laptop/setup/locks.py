@@ -4,7 +4,7 @@ import sys
 
 from laptop.failure import Failure
 from laptop.paths import LOCAL_FOLDER, ROOT
-from laptop.setup import child, uv
+from laptop.setup import uv
 
 # The tests' lock comes after that of the stack, which it may not contradict.
 _NAMES = ("uv", "compiler", "sam", "lint", "pages", "datacontract", "fallback")

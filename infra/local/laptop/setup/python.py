@@ -11,8 +11,8 @@ from laptop.setup import stamp, uv
 
 FALLBACKS = LOCAL_FOLDER / "requirements-fallback.lock"
 
-# What comes as source is built with these, not with the newest of the day.
-_BUILD_TOOLS = ("setuptools", "wheel")
+# What comes as source is built with these, not with the newest of the day. `wheel` needs `packaging`.
+_BUILD_TOOLS = ("setuptools", "wheel", "packaging")
 # Spark's wheel is 300 MB of jars, which are compressed already; compressing them again took half of the time.
 _BUILD_OPTIONS = ("--no-build-isolation", "--config-setting=--build-option=--compression=stored")
 
@@ -59,7 +59,8 @@ def make_environment(venv: Path, lock: Path) -> None:
     shutil.rmtree(venv, ignore_errors=True)
     uv.run("venv", "--quiet", "--python", sys.executable, venv)
     python = ["--python", venv / "bin" / "python", "--require-hashes"]
-    if tools := pins(lock.read_text(), _BUILD_TOOLS):
+    tools = pins(lock.read_text(), _BUILD_TOOLS)
+    if "setuptools==" in tools:
         _with_lock(venv.name, tools, lambda file: uv.run("pip", "install", "--quiet", *python, "-r", file))
     uv.run("pip", "sync", "--quiet", *python, *_BUILD_OPTIONS, lock)
 
