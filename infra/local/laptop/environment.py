@@ -22,13 +22,15 @@ def of_compiler() -> dict[str, str]:
 
 def _with_folders(of_machine: list[Path]) -> dict[str, str]:
     home = Path.home()
-    # The compiler's come first: cargo-lambda looks for zig in the first Python there is.
-    folders = [venv / "bin" for venv in (COMPILER_VENV, VENV, SAM_VENV, DATACONTRACT_VENV, LINT_VENV)]
+    # `python` is the stack's.
+    folders = [venv / "bin" for venv in (VENV, SAM_VENV, COMPILER_VENV, DATACONTRACT_VENV, LINT_VENV)]
     folders += [*(npm / "node_modules" / ".bin" for npm in (NPM, LINT_NPM)), *of_machine]
     HOME.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
         "PATH": ":".join([*map(str, folders), os.environ.get("PATH", os.defpath)]),
+        # Where cargo-lambda finds zig.
+        "CARGO_ZIGBUILD_PYTHON_PATH": str(COMPILER_VENV / "bin" / "python"),
         # Rust's own folders stay where they are: the registry and the toolchains are the machine's.
         "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
         "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
