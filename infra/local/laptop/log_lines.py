@@ -5,7 +5,7 @@ from pathlib import Path
 
 def of(log: Path) -> list[str]:
     """Its lines as a terminal would show them: what a carriage return has overwritten is gone."""
-    return [line.rstrip("\r").rpartition("\r")[2] for line in log.read_text(errors="replace").rstrip().split("\n")]
+    return [line.rstrip("\r").rpartition("\r")[2] for line in log.read_bytes().decode(errors="replace").rstrip().split("\n")]
 
 
 def tidy(log: Path) -> None:
