@@ -12,13 +12,13 @@ from bench.options import ENGINE, FORMS, LIMIT, PEERS, PLAIN
 
 BENCH_FOLDER = Path(__file__).resolve().parents[1]
 PYTHON = STATE / "bench" / "venv" / "bin" / "python"
-_REQUIREMENTS, _LOCK = BENCH_FOLDER / "requirements.txt", BENCH_FOLDER / "requirements.lock"
+_LOCK = BENCH_FOLDER / "requirements.lock"
 _EXAMPLES = {ENGINE: "merge_files", PLAIN: "merge_files", LIMIT: "parse_only"}
 
 
 def ensure(tools: list[str]) -> None:
     # Also without peers: DuckDB is who compares the files.
-    stamp.ensure(PYTHON, [sys.version, _REQUIREMENTS, _LOCK], lambda: python.make_environment(PYTHON.parents[1], _REQUIREMENTS, _LOCK))
+    stamp.ensure(PYTHON, [sys.version, _LOCK], lambda: python.make_environment(PYTHON.parents[1], _LOCK))
     names = dict.fromkeys(_EXAMPLES[tool] for tool in tools if tool in _EXAMPLES)
     examples = [word for name in names for word in ("--example", name)]
     if examples and subprocess.run(["cargo", "build", "--release", "--locked", "-p", "merge-and-clean", "--features", "bench", *examples], cwd=ROOT).returncode != 0:

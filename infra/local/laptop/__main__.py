@@ -23,7 +23,7 @@ def main(arguments):
         commands.check(arguments)
         if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
             return commands.dispatch(arguments)
-        setup.ensure(for_tests=arguments.command == "setup")
+        setup.ensure(for_tests=arguments.command == "setup", compiles=arguments.command in ("run", "up"))
     except Failure as failure:
         return commands.report_failure(arguments, failure)
     except KeyboardInterrupt:

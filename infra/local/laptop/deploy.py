@@ -1,16 +1,15 @@
 """Ops' own two commands: `sam build`, and `sam deploy --config-env local` with the emulator as the endpoint."""
 
-import fcntl
-import platform
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
-from laptop import environment, network, seed
+from laptop import build, environment, log_lines, network, seed
 from laptop.failure import Failure
-from laptop.paths import ROOT, STATE
+from laptop.paths import ROOT
 from laptop.processes import Component
 from laptop.seed import Secrets
 from laptop.stack import Stack
@@ -27,22 +26,53 @@ class Deployment:
     glue_job: str
 
 
+class Build:
+    """cargo and then `sam build`, in the background; calling it waits for the end. Cargo's own folder is shared: nothing is compiled twice."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._target = stack.folder / "sam" / "build"
+        self._compiler_ended, self._ended = Event(), Event()
+        self._error: BaseException | None = None
+        Thread(target=self._build, daemon=True).start()
+
+    def __call__(self) -> Path:
+        """The folder that `sam deploy` takes."""
+        return self._after(self._ended)
+
+    def compiled(self) -> None:
+        self._after(self._compiler_ended)
+
+    def facts(self) -> tuple[str, ...]:
+        return build.facts(self._stack.logs / "cargo.log")
+
+    def _after(self, event: Event) -> Path:
+        event.wait()
+        if self._error:
+            raise self._error
+        return self._target
+
+    def _build(self) -> None:
+        words = ["sam", "build", "--config-file", CONFIG, "--config-env", ENVIRONMENT, "--build-dir", self._target]
+        words += ["--parameter-overrides", f"Architecture={build.architecture()}"]
+        variables = build.variables(environment.of_tools())
+        try:
+            with build.alone():
+                cargo = self._stack.launch("cargo", build.command(), build.telling(variables))
+                _finish("BuildFailed", cargo)
+                log_lines.tidy(cargo.log)
+                self._compiler_ended.set()
+                _finish("BuildFailed", self._stack.launch("sam build", words, variables))
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._compiler_ended.set()
+            self._ended.set()
+
+
 @contextmanager
-def building(stack: Stack) -> Iterator[Callable[[], Path]]:
-    """Builds in the background; calling what it yields waits for the end. Cargo's own folder is shared: nothing is compiled twice."""
-    target = stack.folder / "sam" / "build"
-    command = ["sam", "build", "--config-file", CONFIG, "--config-env", ENVIRONMENT, "--build-dir", target]
-    command += ["--parameter-overrides", f"Architecture={architecture()}"]
-    with (STATE / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds would write the same binaries in target/
-        component = stack.launch("sam build", command, environment.of_tools())
-
-        def finish() -> Path:
-            _finish("BuildFailed", component)
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            return target
-
-        yield finish
+def building(stack: Stack) -> Iterator[Build]:
+    yield Build(stack)
 
 
 def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
@@ -50,7 +80,7 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
     # The command line replaces the list of the file, so that list comes along.
     parameters = dict(entry.split("=", 1) for entry in config["deploy"]["parameters"]["parameter_overrides"])
     parameters |= {
-        "Architecture": architecture(),
+        "Architecture": build.architecture(),
         "AzureSecretArn": secrets.azure,
         "WarehouseSecretArn": secrets.warehouse,
         "WarehouseJdbcUrl": stack.relayed_warehouse.jdbc_url,
@@ -67,13 +97,8 @@ def deploy(stack: Stack, built: Path, secrets: Secrets) -> Deployment:
     return Deployment(name, outputs["StateMachineArn"], outputs["DataBucketName"], outputs["GlueJobName"])
 
 
-def architecture() -> str:
-    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
-
-
 def _finish(name: str, component: Component) -> None:
     code = component.wait()
     if code != 0:
-        said = [line.strip() for line in component.log.read_text(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in said if line.lower().startswith(("error", "failed", "build failed"))] or said or ["it said nothing"]
-        raise Failure(name, f"`{component.name}` ended with exit code {code}: {telling[-1]}", [component.log])
+        said = log_lines.most_telling(log_lines.of(component.log))
+        raise Failure(name, f"`{component.name}` ended with exit code {code}: {said}", [component.log])

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from laptop.paths import CACHE, DATACONTRACT_VENV, HOME, LINT_NPM, LINT_VENV, NPM, SAM_VENV, VENV
+from laptop.paths import CACHE, COMPILER_VENV, DATACONTRACT_VENV, HOME, LINT_NPM, LINT_VENV, NPM, SAM_VENV, VENV
 from laptop.setup import machine
 
 REGION = "us-east-1"
@@ -12,14 +12,25 @@ ACCOUNT = "000000000000"
 
 def of_tools() -> dict[str, str]:
     tools = machine.recall()
+    return _with_folders([Path(tools["node"]).parent, Path(tools["java"]) / "bin"]) | {"JAVA_HOME": tools["java"]}
+
+
+def of_compiler() -> dict[str, str]:
+    """The same as far as it concerns cargo; the set-up compiles before it has all other tools."""
+    return _with_folders([])
+
+
+def _with_folders(of_machine: list[Path]) -> dict[str, str]:
     home = Path.home()
-    folders = [venv / "bin" for venv in (VENV, SAM_VENV, DATACONTRACT_VENV, LINT_VENV)]
-    folders += [*(npm / "node_modules" / ".bin" for npm in (NPM, LINT_NPM)), Path(tools["node"]).parent, Path(tools["java"]) / "bin"]
+    # `python` is the stack's.
+    folders = [venv / "bin" for venv in (VENV, SAM_VENV, COMPILER_VENV, DATACONTRACT_VENV, LINT_VENV)]
+    folders += [*(npm / "node_modules" / ".bin" for npm in (NPM, LINT_NPM)), *of_machine]
     HOME.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
         "PATH": ":".join([*map(str, folders), os.environ.get("PATH", os.defpath)]),
-        "JAVA_HOME": tools["java"],
+        # Where cargo-lambda finds zig.
+        "CARGO_ZIGBUILD_PYTHON_PATH": str(COMPILER_VENV / "bin" / "python"),
         # Rust's own folders stay where they are: the registry and the toolchains are the machine's.
         "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
         "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),

@@ -1,18 +1,20 @@
 """How an execution looks while it goes: its states, a line each, and under one that is in, what is known of it. Pure: figures in, lines out."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Widest that the name of a state or of a part of the preparation gets.
 _NAME_WIDTH = 46
-_MARKS = {"in": ("·", "grey"), "left": ("✓", "green"), "failed": ("✗", "red")}
+_MARKS = {"in": ("·", "grey"), "left": ("✓", "green"), "failed": ("✗", "red"), "stopped": ("·", "grey")}
 _CODES = {"green": "32", "red": "31", "yellow": "33", "grey": "90", "bold": "1"}
 _INDENT = " " * 6
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
 class Stay:
-    """The time in one state: `in` it still, `left` it, or `failed` there."""
+    """The time in one state, or in one part of the set-up: `in` it still, `left` it, `failed` there, or `stopped` because another failed."""
 
     name: str
     how: str
@@ -42,6 +44,17 @@ def timed(mark: str, tint: str, name: str, seconds: float, width: int, colour: b
     time = f" {seconds:6.1f} s"
     room = max(1, min(_NAME_WIDTH, width - 2 - len(time)))
     return f"{paint(mark, tint, colour)} {cut(name, room):<{room}}{time}"
+
+
+def with_facts(line: str, facts: Iterable[str], width: int, colour: bool) -> str:
+    """A timed line, and behind it what is known, as far as there is room."""
+    room = width - len(_COLOURS.sub("", line)) - 2
+    told = fitting(facts, room)
+    return f"{line}  {paint(told, 'grey', colour)}" if told else line
+
+
+def ended(stay: Stay) -> str:
+    return f"{'done in' if stay.how == 'left' else f'{stay.how} after'} {stay.seconds:.1f} s"
 
 
 def fitting(facts: Iterable[str], width: int) -> str:

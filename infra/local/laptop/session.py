@@ -21,14 +21,16 @@ class Session:
 
 @contextmanager
 def ready(command: str, inputs: Inputs, relay: Relay = lambda warehouse: warehouse) -> Iterator[Session]:
-    with Stack(command) as stack, deploy.building(stack) as finish_build:
+    with Stack(command) as stack, deploy.building(stack) as build:
         with step("start the emulated clouds and the warehouse"):
             stack.start(relay)
         with step("put the secrets and the blob in place"):
             secrets = seed.secrets(stack)
             seed.transactions(stack, inputs.transactions)
+        with step("compile the functions", build.facts):
+            build.compiled()
         with step("sam build"):
-            built = finish_build()
+            built = build()
         with step("sam deploy --config-env local"):
             deployment = deploy.deploy(stack, built, secrets)
         with step("put the customers in place"):

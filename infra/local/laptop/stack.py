@@ -84,6 +84,7 @@ class Stack(Servers):
         self.folder = STACKS / self.name
         self._components: list[Component] = []
         self._commands: list[Component] = []
+        self._stops = False
 
     def __enter__(self) -> "Stack":
         _sweep()
@@ -109,6 +110,7 @@ class Stack(Servers):
             self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.relayed_warehouse))
 
     def stop(self) -> None:
+        self._stops = True
         # Once the stopping has begun, a second Ctrl-C must not stop the stopping.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(ValueError):  # not in the main thread
@@ -122,6 +124,8 @@ class Stack(Servers):
 
     def launch(self, name: str, command: list[str | Path], variables: dict[str, str]) -> Component:
         """Starts a command of the repository that ends by itself, and with the stack at the latest; so do its temporary files."""
+        if self._stops:
+            raise Failure("StackFailed", f"`{name}` was not started: the stack is being stopped")
         scratch = self.folder / "tmp"
         scratch.mkdir(exist_ok=True)
         log = self.logs / f"{name.replace(' ', '-')}.log"
@@ -155,7 +159,7 @@ def _sweep() -> None:
     for folder in STACKS.glob("*"):
         if not _alive(_process_of(folder)):
             remove(folder)
-    ended = (folder for folder in LOGS.glob("*") if folder.is_dir() and not _alive(_process_of(folder)))
+    ended = (folder for folder in LOGS.glob("*-*-*-*") if folder.is_dir() and not _alive(_process_of(folder)))
     logs = sorted(ended, key=lambda folder: folder.stat().st_mtime)
     for folder in logs[:-_LOGS_KEPT]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from laptop.failure import Failure
 from laptop.paths import BROWSER
 from laptop.setup import debian, machine, stamp
 
-NAME = "browser"  # the program
+NAME, TITLE = "browser", "browser for the tests of the pages"  # the program
 # The one without windows; the others draw in the same way when they are told to show none.
 _PACKAGE = "chromium-headless-shell"
 _PROGRAMS = (_PACKAGE, "chromium", "chromium-browser", "google-chrome")

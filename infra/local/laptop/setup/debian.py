@@ -5,7 +5,7 @@ from pathlib import Path
 
 from laptop.failure import Failure
 from laptop.paths import CACHE
-from laptop.setup import stamp
+from laptop.setup import child
 
 
 def unpack(package: str, folder: Path) -> None:
@@ -24,7 +24,7 @@ def _fetch_and_extract(words: list[str], folder: Path) -> None:
     (folder / "partial").mkdir(parents=True)
     _fetch(words, folder)
     for archive in folder.glob("*.deb"):
-        stamp.command("dpkg-deb", "--extract", archive, folder)
+        child.run("dpkg-deb", "--extract", archive, folder)
         archive.unlink()
     shutil.rmtree(folder / "partial")
 
@@ -33,10 +33,10 @@ def _fetch(words: list[str], folder: Path) -> None:
     """Packages come into `folder`. A machine whose package lists are empty or old gets lists inside the checkout."""
     unlocked = ["-o", "Debug::NoLocking=true"]
     try:
-        stamp.command("apt-get", *unlocked, *words, cwd=folder)
+        child.run("apt-get", *unlocked, *words, cwd=folder)
     except Failure:
         lists = CACHE / "apt"
         (lists / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         options = [*unlocked, "-o", f"Dir::State::Lists={lists / 'lists'}", "-o", f"Dir::Cache={lists}"]
-        stamp.command("apt-get", *options, "update")
-        stamp.command("apt-get", *options, *words, cwd=folder)
+        child.run("apt-get", *options, "update")
+        child.run("apt-get", *options, *words, cwd=folder)

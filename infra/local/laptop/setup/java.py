@@ -9,7 +9,7 @@ from pathlib import Path
 
 from laptop.setup import machine, python
 
-NAME = "java"  # the home folder
+NAME, TITLE = "java", "Java 17"  # the home folder
 _VERSION = 17
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from laptop.failure import Failure
 from laptop.paths import CACHE, JDBC
-from laptop.setup import debian, machine, stamp
+from laptop.setup import child, debian, machine, stamp
 
-NAME = "jdbc"  # the jar
+NAME, TITLE = "jdbc", "PostgreSQL JDBC driver"  # the jar
 _SYSTEM_JAR = Path("/usr/share/java/postgresql.jar")
 _PACKAGE = "libpostgresql-jdbc-java"
 _ARTIFACT = "org.postgresql:postgresql:42.7.7"
@@ -39,7 +39,7 @@ def _fetch(jar: Path) -> None:
     raise Failure(
         "SetupFailed",
         f"no PostgreSQL JDBC driver: put one at {_SYSTEM_JAR} (Debian: apt install {_PACKAGE}). Tried: " + "; ".join(tried),
-        [stamp.SETUP_LOG],
+        [child.log()],
     )
 
 
@@ -52,6 +52,6 @@ def _from_debian(jar: Path) -> None:
 
 def _from_maven(jar: Path) -> None:
     repository = CACHE / "maven"
-    stamp.command("mvn", "--batch-mode", f"-Dmaven.repo.local={repository}", "dependency:get", f"-Dartifact={_ARTIFACT}", "-Dtransitive=false")
+    child.run("mvn", "--batch-mode", f"-Dmaven.repo.local={repository}", "dependency:get", f"-Dartifact={_ARTIFACT}", "-Dtransitive=false")
     group, name, version = _ARTIFACT.split(":")
     shutil.copy(repository.joinpath(*group.split("."), name, version, f"{name}-{version}.jar"), jar)

@@ -1,16 +1,19 @@
 """Which of the machine's own tools are used, remembered so that looking costs nothing the next time."""
 
+import hashlib
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
-from laptop.paths import STATE
+from laptop.paths import LOCAL_FOLDER, STATE
 
 # PINNED=1 ignores the machine's own Node, Java, Postgres and JDBC driver: everybody then runs the same ones.
 PINNED_ONLY = os.environ.get("PINNED") == "1"
 
 _FILE = STATE / "machine.json"
+_writing = threading.Lock()
 
 
 def recall() -> dict[str, str]:
@@ -29,11 +32,15 @@ def recall_if_unchanged() -> dict[str, str]:
     return {name: path for name, path in known.get("tools", {}).items() if Path(path).exists()}
 
 
-def remember(tools: dict[str, str]) -> None:
-    scratch = _FILE.with_suffix(".new")
-    scratch.write_text(json.dumps({"looks": _looks(), "tools": tools}, indent=2))
-    scratch.replace(_FILE)
+def remember(name: str, path: str) -> None:
+    with _writing:
+        tools = recall_if_unchanged() | {name: path}
+        scratch = _FILE.with_suffix(".new")
+        scratch.write_text(json.dumps({"looks": _looks(), "tools": tools}, indent=2))
+        scratch.replace(_FILE)
 
 
 def _looks() -> list[str]:
-    return [sys.version, os.environ.get("PATH", ""), os.environ.get("JAVA_HOME", ""), str(PINNED_ONLY)]
+    """What the choice depends on: the machine, the user's wishes, and the pins of what stands in for what the machine lacks."""
+    pins = hashlib.sha256((LOCAL_FOLDER / "requirements-fallback.lock").read_bytes()).hexdigest()
+    return [sys.version, os.environ.get("PATH", ""), os.environ.get("JAVA_HOME", ""), str(PINNED_ONLY), pins]

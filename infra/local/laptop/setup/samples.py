@@ -3,10 +3,14 @@
 import sys
 
 from laptop.paths import ROOT, SAMPLES
-from laptop.setup import stamp
+from laptop.setup import child, stamp
 
 _GENERATOR = ROOT / "samples" / "generate.py"
 
 
+def stands() -> bool:
+    return stamp.stands(SAMPLES, [_GENERATOR])
+
+
 def ensure() -> None:
-    stamp.ensure(SAMPLES, [_GENERATOR], lambda: stamp.command(sys.executable, _GENERATOR, "--rows", "10000", "--out", SAMPLES))
+    stamp.ensure(SAMPLES, [_GENERATOR], lambda: child.run(sys.executable, _GENERATOR, "--rows", "10000", "--out", SAMPLES))
