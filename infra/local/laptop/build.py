@@ -10,17 +10,17 @@ from pathlib import Path
 
 from laptop import environment, log_lines
 from laptop.failure import Failure
-from laptop.paths import ROOT, STATE
+from laptop.paths import LOCAL_FOLDER, ROOT, STATE
 from laptop.setup import child
 
 FUNCTIONS = ("fetch-azure-to-s3", "merge-and-clean", "trigger-glue-load")
 
-# How a laptop compiles the functions: sooner done, and slower than what is deployed to AWS.
-LAPTOP_PROFILE: dict[str, str] = {
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
-}
+# How a laptop compiles the functions: sooner done, and slower than what is deployed to AWS. Its cargo profile is in cargo-laptop.toml beside it.
+_PROFILE = LOCAL_FOLDER / "cargo-lambda.toml"
+
+# More jobs than processors. Cargo starts last what few crates wait for, and so the largest, aws-sdk-glue, which one crate waits for; with more
+# jobs it starts as soon as it can, and the other processor is not idle while it ends.
+_JOBS = (os.cpu_count() or 1) + 4
 
 _PROGRESS = re.compile(r"Building \[[^\]]*\] (\d+)/(\d+)")
 _TAIL_BYTES = 4096
@@ -40,7 +40,7 @@ def fetch_command() -> list[str]:
 
 def variables(of_tools: dict[str, str]) -> dict[str, str]:
     """The environment of cargo and of `sam build`. It must be the same for both: cargo compiles again what was compiled otherwise."""
-    return of_tools | LAPTOP_PROFILE
+    return of_tools | {"CARGO_LAMBDA_GLOBAL": str(_PROFILE), "CARGO_BUILD_JOBS": str(_JOBS)}
 
 
 def telling(variables: dict[str, str]) -> dict[str, str]:
