@@ -24,7 +24,9 @@ def start_azure(logs: Path, scratch: Path) -> tuple[Component, int]:
     return start_on_a_free_port(start, answers)
 
 
-def start_aws(logs: Path, scratch: Path, gateway: str) -> tuple[Component, str]:
+def start_aws(logs: Path, scratch: Path, gateway: str, wait_scale: float = 1.0) -> tuple[Component, str]:
+    """`wait_scale` multiplies the seconds of Wait states and the intervals of retries."""
+
     def start(port: int) -> Component:
         endpoint = f"http://127.0.0.1:{port}"
         return Component(
@@ -43,6 +45,7 @@ def start_aws(logs: Path, scratch: Path, gateway: str) -> tuple[Component, str]:
                 "DOCKER_HOST": "unix:///nonexistent",  # it must not reach for a Docker that happens to be there
                 "RUST_LOG": "info",
                 "PYTHONPATH": str(LOCAL_FOLDER),  # whoever starts it may have a relative one, and it runs in a folder of its own
+                "SFN_WAIT_SCALE": str(wait_scale),
             },
         )
 

@@ -76,12 +76,16 @@ class Servers(ABC):
 
 
 class Stack(Servers):
-    """Used with `with`: whatever was started inside has stopped afterwards."""
+    """Used with `with`: whatever was started inside has stopped afterwards.
 
-    def __init__(self, command: str) -> None:
+    `wait_scale` multiplies every wait and retry interval of its state machines. Only tests give one: a run that somebody looks at waits as it does on AWS.
+    """
+
+    def __init__(self, command: str, wait_scale: float = 1.0) -> None:
         self.name = f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self.logs = LOGS / self.name
         self.folder = STACKS / self.name
+        self._wait_scale = wait_scale
         self._components: list[Component] = []
         self._commands: list[Component] = []
 
@@ -103,7 +107,7 @@ class Stack(Servers):
         self._components.append(blobs)
         with ports.listen() as listener:
             gateway = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway)
+            cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway, self._wait_scale)
             self._components.append(cloud)
             self.endpoints = Endpoints(aws, gateway, f"http://127.0.0.1:{azure_port}")
             self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.relayed_warehouse))

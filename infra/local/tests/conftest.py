@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FINAL = {"FINISHED", "FAILED", "ABORTED"}
 FETCH = "FetchAzureToS3Function"
+# A fifth of each wait: a Glue job that is busy is asked again after 6 s, and for 114 s in all, which a run of it on a slow machine may need.
+WAIT_SCALE = 0.2
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +43,7 @@ def relay() -> Iterator[Relay]:
 
 @pytest.fixture(scope="session")
 def stack(relay: Relay) -> Iterator[Stack]:
-    with Stack("test") as stack:
+    with Stack("test", WAIT_SCALE) as stack:
         stack.start(relay)
         yield stack
 

@@ -1,14 +1,18 @@
-"""The emulated AWS as this stack starts it: checksums by a library."""
+"""The emulated AWS as this stack starts it: checksums by a library, and waits that tests may shorten."""
 
 import base64
+import json
 import subprocess
 import sys
+import time
+import uuid
 from types import SimpleNamespace
 
 import pytest
 from awscrt import checksums
 from botocore.exceptions import ClientError
-from laptop import emulator
+from conftest import WAIT_SCALE
+from laptop import components, emulator
 from laptop.stack import Stack
 
 BUCKET = "emulator-tests"
@@ -80,3 +84,36 @@ def test_s3_keeps_a_right_checksum_and_refuses_a_wrong_one(stack: Stack, algorit
     with pytest.raises(ClientError) as caught:
         s3.put_object(Bucket=BUCKET, Key="wrong", Body=SAMPLE + b"0", **{argument: right})
     assert caught.value.response["Error"]["Code"] == "BadDigest"
+
+
+def execute(stack: Stack, **state) -> dict:
+    """One execution of a machine of one state; returns its description when it has ended."""
+    client, name = stack.client("stepfunctions"), f"waits-{uuid.uuid4().hex[:8]}"
+    definition = json.dumps({"StartAt": "It", "States": {"It": state | {"End": True}}})
+    machine = client.create_state_machine(name=name, definition=definition, roleArn="arn:aws:iam::000000000000:role/states")["stateMachineArn"]
+    arn = client.start_execution(stateMachineArn=machine)["executionArn"]
+    while (description := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        time.sleep(0.05)
+    return description
+
+
+def test_waits_and_retries_of_tests_are_shortened(stack: Stack) -> None:
+    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 30, "MaxAttempts": 1}]
+    call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "no-such-function"}, "Retry": retry}
+    for state, status in (({"Type": "Wait", "Seconds": 30}, "SUCCEEDED"), (call, "FAILED")):
+        ended = execute(stack, **state)
+        seconds = (ended["stopDate"] - ended["startDate"]).total_seconds()
+        assert ended["status"] == status
+        assert 30 * WAIT_SCALE <= seconds < 30
+
+
+def test_waits_are_real_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Also where the shell has the emulator's own variable."""
+    monkeypatch.setenv("SFN_WAIT_SCALE", "0")
+    started = []
+    monkeypatch.setattr(components, "Component", lambda *words, **options: started.append(options["env"]) or SimpleNamespace(stop=lambda: None))
+    monkeypatch.setattr(components, "start_on_a_free_port", lambda start, ready: (start(1), 1))
+    components.start_aws(tmp_path, tmp_path, "http://127.0.0.1:9")
+    components.start_aws(tmp_path, tmp_path, "http://127.0.0.1:9", wait_scale=0.5)
+    assert [float(env["SFN_WAIT_SCALE"]) for env in started] == [1.0, 0.5]
+    assert Stack("never-started")._wait_scale == 1.0
