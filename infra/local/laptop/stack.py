@@ -13,9 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
-
-from laptop import components, environment, ports, postgres
+from laptop import clients, components, environment, ports, postgres
 from laptop.failure import Failure
 from laptop.paths import LOGS, ROOT, STACKS
 from laptop.postgres import Warehouse
@@ -47,13 +45,7 @@ class Servers(ABC):
 
     def client(self, service: str):
         at = self.endpoints.gateway if service in ("glue", "redshift-data", "redshift-serverless") else self.endpoints.aws
-        return boto3.client(
-            service,
-            endpoint_url=at,
-            region_name=environment.REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return clients.client(service, at)
 
     def aws_environment(self) -> dict[str, str]:
         return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)

@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from awscrt import checksums
 from botocore.exceptions import ClientError
 from conftest import WAIT_SCALE
-from laptop import components, emulator
+from laptop import clients, components, emulator
 from laptop.stack import Stack
 
 BUCKET = "emulator-tests"
@@ -117,3 +118,26 @@ def test_waits_are_real_unless_somebody_says_otherwise(monkeypatch: pytest.Monke
     components.start_aws(tmp_path, tmp_path, "http://127.0.0.1:9", wait_scale=0.5)
     assert [float(env["SFN_WAIT_SCALE"]) for env in started] == [1.0, 0.5]
     assert Stack("never-started")._wait_scale == 1.0
+
+
+def test_a_client_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once per call, not by two threads at once, and another one for another endpoint."""
+    made, busy = [], threading.Lock()
+
+    def make(service: str, **options) -> object:
+        assert busy.acquire(blocking=False), "two threads made a client at once"
+        time.sleep(0.02)
+        made.append((service, options["endpoint_url"]))
+        busy.release()
+        return object()
+
+    monkeypatch.setattr(clients.boto3, "client", make)
+    monkeypatch.setattr(clients, "_clients", {})
+    got = []
+    threads = [threading.Thread(target=lambda n=n: got.append(clients.client("s3", f"http://127.0.0.1:{n % 2}"))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [("s3", "http://127.0.0.1:0"), ("s3", "http://127.0.0.1:1")]
+    assert len(got) == 8 and len(set(map(id, got))) == 2
