@@ -44,7 +44,6 @@ def night(fetching: Fetching) -> dict[str, bytes]:
 def test_the_blobs_of_a_night_load_what_one_file_of_them_loads(fetching: Fetching, night: dict[str, bytes]) -> None:
     world, truth = fetching.world, expected.of_files(Inputs().customers, Inputs().transactions)
     world.empty_warehouse()
-    world.configure(LOAD_MODE="direct")
     fetching.configure(AZURE_BLOB=NIGHT, SPLIT_BYTES=str(SPLIT_BYTES))
 
     ended = world.run()
@@ -172,7 +171,6 @@ def test_a_prefix_without_blobs_is_missing_unless_that_is_allowed(fetching: Fetc
 
 def test_an_unchanged_source_ends_the_run_at_once(fetching: Fetching) -> None:
     world = fetching.world
-    world.configure(LOAD_MODE="direct")
     fetching.configure()
     loaded = world.run()
     assert (loaded.status, loaded.error) == ("SUCCEEDED", None)
@@ -197,7 +195,6 @@ def test_an_unchanged_source_ends_the_run_at_once(fetching: Fetching) -> None:
 
 def test_a_run_that_failed_does_not_count_as_the_last(fetching: Fetching) -> None:
     world = fetching.world
-    world.configure(LOAD_MODE="direct")
     fetching.configure()
     fetching.put(b'{"amount": -1}\n' * 9)  # the quality gate stops it behind the fetch
     for _ in range(2):

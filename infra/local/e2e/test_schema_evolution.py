@@ -1,37 +1,17 @@
 """A contract that has changed meets the table of the old one."""
 
-from pathlib import Path
+from contracts import SHIPPED, load, replaced, without
+from world import World
 
-from conftest import World
-from laptop import seed
-
-CONTRACT = (Path(__file__).resolve().parents[3] / "contract.odcs.yaml").read_text()
 COLUMNS = """SELECT column_name, data_type, character_maximum_length FROM information_schema.columns
     WHERE table_name = 'customer_transactions' ORDER BY ordinal_position"""
-
-
-def without(column: str) -> str:
-    """The contract without that column of the target."""
-    kept = [line for line in CONTRACT.splitlines() if not (f"name: {column}," in line and "transformSourceObjects" in line)]
-    assert len(kept) == len(CONTRACT.splitlines()) - 1
-    return "\n".join(kept) + "\n"
-
-
-def replaced(old: str, new: str) -> str:
-    assert CONTRACT.count(old) == 1, old
-    return CONTRACT.replace(old, new)
-
-
-def load(world: World, contract: str, **given):
-    world.put_object(seed.CONTRACT_KEY, contract.encode())
-    return world.run(**given)
 
 
 def test_a_new_column_is_added_and_filled(anew: World) -> None:
     assert load(anew, without("city")).status == "SUCCEEDED"
     assert "city" not in {column for column, *_ in anew.query(COLUMNS)}
 
-    ended = load(anew, CONTRACT)
+    ended = load(anew, SHIPPED)
 
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert anew.query(COLUMNS)[-1] == ("city", "character varying", 256)
@@ -44,24 +24,24 @@ def test_a_text_is_widened(anew: World) -> None:
     narrow = replaced("physicalType: VARCHAR(512)", "physicalType: VARCHAR(100)")
     assert load(anew, narrow).status == "SUCCEEDED"
 
-    ended = load(anew, CONTRACT)
+    ended = load(anew, SHIPPED)
 
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert ("product", "character varying", 512) in anew.query(COLUMNS)
 
 
 def test_a_narrower_contract_leaves_the_table(anew: World) -> None:
-    assert load(anew, CONTRACT).status == "SUCCEEDED"
+    assert load(anew, SHIPPED).status == "SUCCEEDED"
     ended = load(anew, replaced("physicalType: VARCHAR(512)", "physicalType: VARCHAR(100)"))
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert ("product", "character varying", 512) in anew.query(COLUMNS)
 
 
 def test_what_cannot_be_altered_is_refused_before_any_row_moves(anew: World) -> None:
-    assert load(anew, CONTRACT).status == "SUCCEEDED"
+    assert load(anew, SHIPPED).status == "SUCCEEDED"
     before = anew.tables()
 
-    ended = load(anew, without("city").replace("DECIMAL(18,2)", "DECIMAL(20,2)"))
+    ended = load(anew, replaced("DECIMAL(18,2)", "DECIMAL(20,2)", without("city")))
 
     assert ended.status == "FAILED"
     assert ended.error["name"] == "ContractIncompatible"

@@ -2,15 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import World
 from laptop import ledger, seed
 from laptop.execution import Execution
 from laptop.inputs import Inputs
+from world import World
 
 CONTRACT = (Path(__file__).resolve().parents[3] / "contract.odcs.yaml").read_text()
 # What a person might mend after a look at the quarantine: refunds come as negative amounts.
@@ -19,19 +18,18 @@ ROWS = "SELECT transaction_id, amount, _source_uri, _source_offset, _run_id FROM
 
 
 @pytest.fixture(params=["array", "ndjson"])
-def quarantined(world: World, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[World, Execution, bytes]]:
+def quarantined(world: World, request: pytest.FixtureRequest, tmp_path: Path) -> tuple[World, Execution, bytes]:
     """A loaded run, and the bytes of its source."""
     world.empty_warehouse()
-    world.seed(Inputs())
+    world.seed()
     content = Inputs().transactions.read_bytes()
     if request.param == "ndjson":
         content = b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in json.loads(content))
         world.put_blob(content)
-    world.configure(LOAD_MODE="direct", SPLIT_BYTES="65536")
+    world.configure(SPLIT_BYTES="65536")
     loaded = world.run()
     assert (loaded.status, loaded.error) == ("SUCCEEDED", None)
-    yield world, loaded, content
-    world.seed(Inputs())
+    return world, loaded, content
 
 
 def test_mended_records_arrive_and_both_books_balance(quarantined: tuple[World, Execution, bytes]) -> None:
@@ -119,7 +117,7 @@ def test_a_replay_does_not_overwrite_what_came_later(quarantined: tuple[World, E
     ],
 )
 def test_an_input_that_makes_no_sense_is_refused(world: World, given: dict, name: str, fragment: str) -> None:
-    world.seed(Inputs())
+    world.seed()
     ended = world.run(**given)
     assert ended.status == "FAILED"
     assert ended.error["name"] == name, ended.error

@@ -1,4 +1,4 @@
-"""The main job on the samples: what the warehouse holds afterwards is what a second, plain implementation of the rules expects."""
+"""The main job on the samples, loaded by Glue: what the warehouse holds afterwards is what a second, plain implementation of the rules expects."""
 
 import csv
 import json
@@ -8,17 +8,20 @@ from pathlib import Path
 
 import expected
 import pytest
-from conftest import World
 from laptop import ledger
 from laptop.execution import Execution
 from laptop.inputs import Inputs
+from world import World
 
 
 @pytest.fixture(scope="module")
 def run(world: World) -> Execution:
     world.empty_warehouse()
-    world.seed(Inputs())
-    return world.run()
+    world.seed()
+    world.configure(LOAD_MODE="glue")
+    run = world.run()
+    world.configure()
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,13 @@ def test_the_execution_succeeds_and_ends_with_the_books(run: Execution) -> None:
     assert list(run.states)[:4] == ["PrepareRun", "FetchTransactions", "WhatWasFetched", "MergeAndClean"]
     assert list(run.states)[-1] == "Done"
     output = json.loads(run.output)
-    assert (output["run_id"], output["finished"], output["status"]) == (run.name, True, "BALANCED")
+    assert (output["run_id"], output["finished"], output["status"], output["load"]["mode"]) == (run.name, True, "BALANCED", "glue")
+
+
+def test_whoever_watches_sees_the_job(run: Execution, world: World) -> None:
+    rows = world.ledger(run.name).rows
+    for state in ("StartLoad", "WaitForLoad", "CheckLoad"):
+        assert world.facts(run, state) == (f"{rows['read'] - rows['quarantined']:,} clean rows", "Glue job SUCCEEDED")
 
 
 def test_the_ledger_is_the_truth(run: Execution, world: World, truth: dict) -> None:
@@ -78,16 +87,6 @@ def test_no_staging_is_left(run: Execution, world: World) -> None:
     assert world.query("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'staging%'") == []
 
 
-def test_loading_the_same_run_again_does_nothing(run: Execution, world: World) -> None:
-    before = world.tables()
-    glue, job = world.stack.client("glue"), world.session.deployment.glue_job
-    first = next(entry for entry in glue.get_job_runs(JobName=job)["JobRuns"] if entry["Arguments"]["--run_id"] == run.name)
-    arguments = {key: first["Arguments"][key] for key in ("--run_id", "--manifest", "--manifest_sha256")}
-    again = _job_run(world, arguments)
-    assert again["JobRunState"] == "SUCCEEDED", again
-    assert world.tables() == before
-
-
 def test_the_same_files_in_another_run_change_no_row(run: Execution, world: World) -> None:
     second = world.run()
     assert (second.status, second.error) == ("SUCCEEDED", None)
@@ -116,15 +115,6 @@ def test_a_newer_version_of_the_source_wins(run: Execution, world: World) -> Non
     assert found == [("refunded", "0.01")]
     with world.stack.warehouse.connect() as connection:
         assert ledger.faults(connection, ended.name, world.ledger(ended.name)) == []
-
-
-def test_a_manifest_that_was_tampered_with_is_refused(run: Execution, world: World) -> None:
-    before = world.tables()
-    manifest = f"s3://{world.session.deployment.bucket}/runs/{run.name}/manifest.json"
-    ended = _job_run(world, {"--run_id": run.name, "--manifest": manifest, "--manifest_sha256": "0" * 64})
-    assert ended["JobRunState"] == "FAILED"
-    assert ended["ErrorMessage"].startswith("LoadFailed: read manifest")
-    assert world.tables() == before
 
 
 def test_ndjson_gives_the_same_books(world: World, truth: dict, tmp_path: Path) -> None:
@@ -158,11 +148,3 @@ def _loaded_once(world: World) -> list[dict]:
     times = Counter(record.get("transaction_id") for record in records)
     in_table = {key for (key,) in world.query("SELECT transaction_id FROM analytics.customer_transactions")}
     return [record for record in records if record.get("transaction_id") in in_table and times[record["transaction_id"]] == 1]
-
-
-def _job_run(world: World, arguments: dict[str, str]) -> dict:
-    from test_glue_runs import wait
-
-    job = world.session.deployment.glue_job
-    run = world.stack.client("glue").start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
-    return wait(world.stack, job, run)

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-from conftest import DataApi
 from laptop.stack import Stack
+from world import DataApi
 
 FINAL = {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}
 BUCKET = "fault-tests"

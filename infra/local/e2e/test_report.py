@@ -11,12 +11,12 @@ from threading import Thread
 
 import pyarrow.parquet
 import pytest
-from conftest import World
 from laptop import deployed, page, ports, seed
 from laptop.execution import Execution
 from laptop.inputs import Inputs
 from laptop.paths import LOCAL_FOLDER, PAGES_VENV, ROOT
 from laptop.report import export, keys
+from world import World
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,14 @@ def report_again(world: World, run: Execution, folder: Path) -> Reported:
 
 
 @pytest.fixture(scope="module")
-def good(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
+def good(world: World, tmp_path_factory: pytest.TempPathFactory) -> Reported:
     world.empty_warehouse()
-    world.seed(Inputs())
+    world.seed()
     # Another blob than the last, so that it is copied anew.
     world.put_blob(Inputs().transactions.read_bytes() + b"\n \n")
     run = world.run()
     assert run.status == "SUCCEEDED", run.error
-    yield report(world, run, tmp_path_factory.mktemp("good"))
-    world.seed(Inputs())
+    return report(world, run, tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture(scope="module")

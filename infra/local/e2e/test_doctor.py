@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, Services, generate_account_sas, generate_container_sas
-from conftest import World
 from faults.gateway import Gateway
 from laptop import doctor, network, seed
 from laptop.inputs import Inputs
 from laptop.paths import ROOT
+from world import World
 
 SUBJECTS = [
     "stack",
@@ -43,6 +43,7 @@ SUBJECTS = [
     "schedule",
     "alerts",
 ]
+AS_DEPLOYED = {"LOAD_MODE": "glue"}
 ABSENT = "arn:aws:secretsmanager:us-east-1:000000000000:secret:absent-AbCdEf"
 
 
@@ -82,11 +83,11 @@ class Ward:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def seeded(world: World) -> Iterator[None]:
+def seeded(world: World) -> None:
+    """As deployed, Glue job included: the doctor looks at all of it."""
     world.empty_warehouse()
-    world.seed(Inputs())
-    yield
-    world.seed(Inputs())
+    world.seed()
+    world.configure(**AS_DEPLOYED)
 
 
 @pytest.fixture
@@ -136,14 +137,14 @@ def test_it_asks_the_real_services_and_says_no_secret(ward: Ward) -> None:
 
 
 def test_tables_that_a_run_has_made_are_its_own(ward: Ward) -> None:
-    ward.world.configure(LOAD_MODE="direct")
+    ward.world.configure()
     assert ward.world.run().status == "SUCCEEDED"
     seen = ward.look()
     assert "crosstally.ledger, crosstally.quarantine, analytics.customer_transactions are there and its own" in seen.text("ok", "tables")
     assert "LOAD_MODE is direct: no Glue job runs" in seen.text("skip", "Glue job")
     assert "subnet" not in [subject for _, subject, _ in seen.lines]
     assert seen.code == 0
-    ward.world.configure()
+    ward.world.configure(**AS_DEPLOYED)
     ward.world.empty_warehouse()
 
 
@@ -157,9 +158,9 @@ def configured(**variables: str) -> Fault:
 
     @contextmanager
     def fault(ward: Ward) -> Iterator[None]:
-        ward.world.configure(**variables)
+        ward.world.configure(**AS_DEPLOYED | variables)
         yield
-        ward.world.configure()
+        ward.world.configure(**AS_DEPLOYED)
 
     return fault
 

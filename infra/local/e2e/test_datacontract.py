@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import World
 from laptop import environment
-from laptop.inputs import Inputs
 from laptop.paths import DATACONTRACT_VENV, ROOT
+from world import World
 
 CONTRACT = yaml.safe_load((ROOT / "contract.odcs.yaml").read_text())
 PROGRAM = DATACONTRACT_VENV / "bin" / "datacontract"
@@ -35,7 +34,7 @@ CORRUPTIONS = {
 def loaded(world: World) -> World:
     assert PROGRAM.exists(), f"{PROGRAM} is missing: make setup"
     world.empty_warehouse()
-    world.seed(Inputs())
+    world.seed()
     assert world.run().status == "SUCCEEDED"
     return world
 

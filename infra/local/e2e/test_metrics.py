@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from conftest import World
 from laptop.inputs import Inputs
+from world import World
 
 # What CloudWatch takes: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 UNITS = {"Count", "Bytes", "Seconds", "None"}
@@ -15,7 +15,7 @@ UNITS = {"Count", "Bytes", "Seconds", "None"}
 def figures(world: World) -> dict[tuple, list]:
     """By name and further dimension, the values of one run; and its books beside them."""
     world.empty_warehouse()
-    world.seed(Inputs())
+    world.seed()
     # Another blob than the last, so that it is copied anew.
     world.put_blob(Inputs().transactions.read_bytes() + b"\n")
     run = world.run()

@@ -13,7 +13,6 @@ from faults.steps import StepFailed
 from fetching import COMPLETE, CREATE, LARGE, MIB, RANGE_BYTES, Fetching, records
 from laptop import seed
 from laptop.inputs import Inputs
-from test_functions import body, read
 
 RANGES = 5
 # Of a short time the function keeps a quarter for what is under way.
@@ -26,7 +25,6 @@ SLOW_SECONDS = COPYING_SECONDS + 3
 def test_a_fetch_that_runs_out_of_time_goes_on_in_the_next_call(fetching: Fetching) -> None:
     """The first ranges come at once and the others so slowly that the first call cannot wait for them."""
     world = fetching.world
-    world.configure(LOAD_MODE="direct")
     content = fetching.put(records(RANGES * RANGE_BYTES // MIB))
     fetching.configure(SECONDS)
     uploads = fetching.uploads()
@@ -40,7 +38,7 @@ def test_a_fetch_that_runs_out_of_time_goes_on_in_the_next_call(fetching: Fetchi
     assert ended.states["FetchTransactions"].visits >= 2
     answer = fetching.fetch(ended.name)
     manifest = fetching.manifest(answer)
-    assert hashlib.sha256(body(world, manifest["raw_key"])).digest() == hashlib.sha256(content).digest()
+    assert hashlib.sha256(world.body(manifest["raw_key"])).digest() == hashlib.sha256(content).digest()
     assert (manifest["sha256"], manifest["md5"]) == (hashlib.sha256(content).hexdigest(), hashlib.md5(content, usedforsecurity=False).hexdigest())
     assert manifest["records"] == content.count(b"\n") == world.ledger(ended.name).rows["read"]
     # One upload, each part of it once, and what had been taken was not read again.
@@ -134,7 +132,7 @@ def test_customers_that_are_replaced_in_a_run_are_noticed_without_versions(fetch
     s3.put_object(Bucket=bucket, Key=seed.CUSTOMERS_KEY, Body=Inputs().customers.read_bytes())
     fetching.configure(CUSTOMERS_BUCKET=bucket)
     answer = fetching.fetch()
-    pinned = read(world, f"runs/{answer['run_id']}/inputs.json")["customers"]
+    pinned = world.read(f"runs/{answer['run_id']}/inputs.json")["customers"]
     assert (pinned["bucket"], pinned["version_id"]) == (bucket, None)
 
     s3.put_object(Bucket=bucket, Key=seed.CUSTOMERS_KEY, Body=Inputs().customers.read_bytes() + b"C9,x\n")
@@ -148,14 +146,14 @@ def test_customers_that_are_replaced_in_a_run_are_read_as_they_were_with_version
     world = fetching.world
     answer = fetching.fetch()
     world.steps.invoke("MergeAndClean", {"action": "clean", "run_id": answer["run_id"], "split": 0})
-    before = read(world, f"runs/{answer['run_id']}/parts/part-00000.json")
+    before = world.read(f"runs/{answer['run_id']}/parts/part-00000.json")
 
     world.stack.client("s3").put_object(Bucket=seed.CUSTOMERS_BUCKET, Key=seed.CUSTOMERS_KEY, Body=b"customer_id,email\nC1,a@example.org\n")
     s3 = world.stack.client("s3")
     s3.delete_object(Bucket=world.session.deployment.bucket, Key=f"runs/{answer['run_id']}/parts/part-00000.json")
     world.steps.invoke("MergeAndClean", {"action": "clean", "run_id": answer["run_id"], "split": 0})
 
-    after = read(world, f"runs/{answer['run_id']}/parts/part-00000.json")
+    after = world.read(f"runs/{answer['run_id']}/parts/part-00000.json")
     assert json.dumps(after) == json.dumps(before)
 
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import World
 from laptop.inputs import Inputs
+from world import World
 
 _PATIENCE = 180.0
 # What another load of the same bytes may have otherwise.
@@ -73,6 +73,25 @@ def test_what_came_after_the_point_is_loaded_again(anew: World) -> None:
     loaded = anew.tables()
     for run in (first, second, third):
         _again(anew, run.name)
+    assert anew.tables() == loaded
+
+
+def test_the_job_loads_it_again_too(anew: World) -> None:
+    """A sealed run holds the statements of both ways in, so it may be loaded again in the other one."""
+    first = anew.run()
+    point = Point(anew)
+    anew.put_blob(json.dumps(json.loads(Inputs().transactions.read_text())[:200]).encode())
+    second = anew.run()
+    assert [(run.status, run.error) for run in (first, second)] == [("SUCCEEDED", None)] * 2
+    whole = _contents(anew)
+
+    point.restore()
+    anew.configure(LOAD_MODE="glue")
+    _again(anew, second.name)
+
+    assert _contents(anew) == whole
+    loaded = anew.tables()
+    _again(anew, second.name)
     assert anew.tables() == loaded
 
 

@@ -1,12 +1,13 @@
-"""A plan does everything a load does, says what that was, and leaves nothing behind."""
+"""A plan does everything a load does, says what that was, and leaves nothing behind; and the load then does what the plan has said."""
 
 import json
 
-from conftest import World
+from contracts import SHIPPED, load, replaced, without
 from laptop.execution import Execution
-from test_schema_evolution import load, replaced, without
+from world import World
 
 COUNTS = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_superseded", "rows_matched")
+COLUMNS = "SELECT column_name, character_maximum_length FROM information_schema.columns WHERE table_name = 'customer_transactions'"
 
 
 def report(ended: Execution) -> dict:
@@ -36,22 +37,30 @@ def test_a_plan_foretells_the_load_and_changes_nothing(anew: World) -> None:
     assert (second["rows_inserted"], second["rows_updated"], second["rows_unchanged"]) == (0, 0, row["rows_loaded"])
 
 
-def test_a_plan_tells_what_would_be_altered(anew: World) -> None:
-    narrow = (
-        without("city")
-        .replace("physicalType: VARCHAR(512)", "physicalType: VARCHAR(8)")
-        .replace("maxQuarantineRatio, value: 0.05", "maxQuarantineRatio, value: 1")
-    )
+def test_the_job_plans_alters_and_loads_as_the_data_api_does(anew: World) -> None:
+    """A table of an older contract: what the plan says would be altered and updated, in either way in, is what Glue then alters and updates."""
+    narrow = replaced("physicalType: VARCHAR(512)", "physicalType: VARCHAR(8)", without("city"))
+    narrow = replaced("maxQuarantineRatio, value: 0.05", "maxQuarantineRatio, value: 1", narrow)
     loaded = load(anew, narrow)
     assert (loaded.status, loaded.error) == ("SUCCEEDED", None)
     assert anew.ledger(loaded.name).quarantined_by_rule["product.type"] > 0
     before = anew.tables()
 
-    planned = report(load(anew, replaced("physicalType: VARCHAR(512)", "physicalType: VARCHAR(600)"), plan=True))
+    wider = replaced("physicalType: VARCHAR(512)", "physicalType: VARCHAR(600)")
+    plans = [report(load(anew, wider, plan=True))]
+    anew.configure(LOAD_MODE="glue")
+    plans.append(report(load(anew, wider, plan=True)))
 
+    assert plans[0] == plans[1]
     assert anew.tables() == before
-    assert planned["ddl"] == [
+    assert plans[0]["ddl"] == [
         'ALTER TABLE "analytics"."customer_transactions" ALTER COLUMN "product" TYPE VARCHAR(600)',
         'ALTER TABLE "analytics"."customer_transactions" ADD COLUMN "city" VARCHAR(256)',
     ]
-    assert planned["rows_updated"] > 0
+    assert plans[0]["rows_updated"] > 0
+
+    ended = load(anew, SHIPPED)
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    columns = dict(anew.query(COLUMNS))
+    assert (columns["product"], columns["city"]) == (512, 256)
+    assert anew.ledger(ended.name).row["rows_updated"] == plans[0]["rows_updated"]

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from azure.storage.blob import ContainerClient, ContentSettings
-from conftest import World
 from faults.http_proxy import Exchange, HttpProxy
 from laptop import seed
-from test_functions import body, read
+from world import World
 
 MIB = 1 << 20
 RANGE_BYTES = 8 * MIB  # of one ranged GET, and of a part of a multipart upload
@@ -109,10 +108,10 @@ class Fetching:
     # What it has left
 
     def manifest(self, answer: dict) -> dict:
-        return read(self.world, answer["raw_manifest"])
+        return self.world.read(answer["raw_manifest"])
 
     def raw(self, answer: dict, which: str = "raw_key") -> bytes:
-        return body(self.world, self.manifest(answer)[which])
+        return self.world.body(self.manifest(answer)[which])
 
     def published(self) -> set[str]:
         """Everything below raw/ that a reader could take for data."""

@@ -3,27 +3,23 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import World
 from faults import scenarios
 from faults.arena import Arena, Relay
 from faults.play import play
 from faults.scenarios import Scenario
+from world import World
 
 
 @pytest.fixture(scope="module")
 def arena(world: World, relay: Relay) -> Iterator[Arena]:
+    world.seed()
     arena = Arena(world.session, relay.proxy)
     yield arena
     arena.calm()
-    arena.load_by("glue")
 
 
 def named(scenario: Scenario) -> str:
     return f"{scenario.mode}: {scenario.name}"
-
-
-def test_the_short_form_is_whole() -> None:
-    assert len(scenarios.short()) == 8
 
 
 @pytest.mark.parametrize("scenario", scenarios.short(), ids=named)

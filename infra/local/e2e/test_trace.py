@@ -1,20 +1,15 @@
 """From a row of the table back to its bytes in the source, whatever surrounds them there."""
 
-import io
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from botocore.exceptions import ClientError
-from conftest import World
-from laptop import raw_record, trace
+from laptop import trace
 from laptop.execution import Execution
 from laptop.failure import Failure
 from laptop.inputs import Inputs
-from laptop.paths import ROOT
-from laptop.trace import Target
+from world import World
 
 RECORDS = 1200
 SPLIT_BYTES = 100_000
@@ -22,80 +17,6 @@ LONG = "T-LONG"
 REJECTED = "T-REJECTED"
 # What looks like an end and is none.
 TRAPS = {"note": 'a "quoted" } and ] and \\ and \\" and {[,\n é 日本', "nested": [{"a": {}}, [], {"}": "{"}], "empty": ""}
-
-
-@pytest.mark.parametrize(
-    ("record", "rest"),
-    [
-        (b"{}", b""),
-        (b"{}", b"}"),
-        (b'{"a":1}', b',{"a":2}]'),
-        (b'{"a":{"b":{}}}', b"\n{}"),
-        (b'{"a":"}"}', b"\r\n"),
-        (b'{"{":"\\"}"}', b"}"),
-        (b'{"a":"\\\\"}', b'"}'),
-        (b'{"a":"\\\\\\"}"}', b"}"),
-        (b'{"a":"\\u007d"}', b"}"),
-        (b'{"a":["]",{"b":"["}]}', b"]}"),
-        (b'{\n  "a" : "line\\nbreak" ,\n  "b" : null\n}', b"\n]"),
-        ('{"é":"日本 }"}'.encode(), b"}"),
-        (b'{"a":"\xff}"}', b"}"),
-        (b'{"a":"' + b"\\\\" * 100_000 + b'"}', b"}"),
-    ],
-)
-def test_the_end_of_a_record(record: bytes, rest: bytes) -> None:
-    assert raw_record.end_of(record + rest) == len(record)
-    # Cut off anywhere, it has no end.
-    for length in {*range(min(len(record), 50)), len(record) - 1}:
-        assert raw_record.end_of(record[:length]) is None
-
-
-class Objects:
-    """As much of an S3 client as reading takes, around one object; it notes what was asked for."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.ranges = content, []
-
-    def get_object(self, Bucket: str, Key: str, Range: str) -> dict:  # noqa: N803
-        first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", Range).groups())
-        self.ranges.append((first, last))
-        if first >= len(self.content):
-            raise ClientError({"Error": {"Code": "InvalidRange"}}, "GetObject")
-        return {"Body": io.BytesIO(self.content[first : last + 1])}
-
-
-@pytest.mark.parametrize("length", [2, 65_535, 65_536, 65_537, 131_072, 131_073, 1_000_000, 16 * 1024 * 1024])
-@pytest.mark.parametrize("behind", [b"", b",{}]"])
-def test_a_record_is_read_whole_and_little_else(length: int, behind: bytes) -> None:
-    record = b"{" + b'"":""'.ljust(length - 2) + b"}" if length > 6 else b"{}"
-    objects = Objects(b"[ " + record + behind)
-    assert raw_record.read(objects, "bucket", "key", 2) == record
-    # One after the other, and in all no more than twice its length, or the first look.
-    assert [first for first, _ in objects.ranges] == [2, *(last + 1 for _, last in objects.ranges[:-1])]
-    assert objects.ranges[-1][1] - 1 <= max(2 * length, 65_536)
-
-
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"a":"', b"{" * 100_000, b"{" + b" " * 17 * 1024 * 1024 + b"}"])
-def test_another_object_than_the_row_came_from_is_told(content: bytes) -> None:
-    with pytest.raises(Failure, match=r"byte 0 of s3://bucket/key.* this is not the object that the row was read from"):
-        raw_record.read(Objects(content), "bucket", "key", 0)
-
-
-def test_the_key_of_any_contract() -> None:
-    golden = (ROOT / "functions/pipeline/tests/golden/load.redshift.sql").read_text()
-    create = re.search(r"^/\* crosstally create_target of .*?;$", golden, re.DOTALL | re.MULTILINE)[0]
-    assert target_of(create) == Target("analytics", "customer_transactions", ["transaction_id"])
-    two = target_of(create.replace('KEY ("transaction_id")', 'KEY ("customer_id", "transaction_id")'))
-    assert two.key == ["customer_id", "transaction_id"]
-    assert two.values_of("C1,T1") == ["C1", "T1"]
-    assert two.values_of('"C,1",T1') == ["C,1", "T1"]
-    assert target_of(create).values_of("T,1") == ["T,1"]
-    with pytest.raises(Failure, match="KEY=T1: .* customer_id, transaction_id; give KEY=<customer_id>,<transaction_id>"):
-        two.values_of("T1")
-
-
-def target_of(create: str) -> Target:
-    return Target.of({"load": {"dialects": {"redshift": {"transaction": [{"name": "create_target", "sql": create}]}}}})
 
 
 @dataclass
@@ -111,7 +32,7 @@ class Loaded:
 
 
 @pytest.fixture(scope="module", params=["array", "ndjson", "splits"])
-def loaded(world: World, request: pytest.FixtureRequest) -> Iterator[Loaded]:
+def loaded(world: World, request: pytest.FixtureRequest) -> Loaded:
     model = json.loads(Inputs().transactions.read_text())[0]
     records = {}
     for number in range(RECORDS):
@@ -125,14 +46,12 @@ def loaded(world: World, request: pytest.FixtureRequest) -> Iterator[Loaded]:
     source = source + b"\n" if request.param == "ndjson" else b"\xef\xbb\xbf [\n" + source + b"\n] \n"
 
     world.empty_warehouse()
-    world.seed(Inputs())
-    world.configure(LOAD_MODE="direct", **({"SPLIT_BYTES": str(SPLIT_BYTES)} if request.param == "splits" else {}))
+    world.seed()
+    world.configure(**({"SPLIT_BYTES": str(SPLIT_BYTES)} if request.param == "splits" else {}))
     world.put_blob(source)
     ended = world.run()
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
-    read = world.stack.client("s3").get_object(Bucket=world.session.deployment.bucket, Key=f"runs/{ended.name}/splits.json")["Body"].read()
-    yield Loaded(world, source, records, ended, len(json.loads(read)))
-    world.seed(Inputs())
+    return Loaded(world, source, records, ended, len(world.read(f"runs/{ended.name}/splits.json")))
 
 
 def test_a_row_leads_back_to_its_very_bytes(loaded: Loaded, request: pytest.FixtureRequest, capsysbinary: pytest.CaptureFixture) -> None:

@@ -3,16 +3,14 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import World
 from laptop import ledger
 from laptop.execution import Execution
 from laptop.inputs import Inputs
 from laptop.ledger import Ledger
-from test_functions import read
+from world import World
 
 # So many bytes of a file of 10,000 records that it takes more than ten.
 SPLIT_BYTES = 150_000
@@ -20,12 +18,6 @@ AT_LEAST = 8
 
 TARGET = "analytics.customer_transactions"
 LINEAGE = {"_run_id", "_source_uri", "_source_offset", "_loaded_at"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_deployed_afterwards(world: World) -> Iterator[None]:
-    yield
-    world.seed(Inputs())
 
 
 @pytest.fixture(scope="module", params=["array", "ndjson"])
@@ -48,7 +40,7 @@ def test_many_splits_load_what_one_loads(world: World, transactions: Path) -> No
 
     done = parts(world, ended)
     assert len(done) >= AT_LEAST and done == list(range(len(done)))
-    assert [item["split"] for item in read(world, f"runs/{ended.name}/splits.json")] == done
+    assert [item["split"] for item in world.read(f"runs/{ended.name}/splits.json")] == done
     assert (books(world.ledger(ended.name)), rows(world), quarantine(world, ended)) == expected
     with world.stack.warehouse.connect() as connection:
         assert ledger.faults(connection, ended.name, world.ledger(ended.name)) == []
@@ -79,12 +71,12 @@ def test_one_failed_split_of_many_fails_the_run(world: World) -> None:
 
 def test_another_split_size_cuts_the_same_version_anew(world: World) -> None:
     """What the report of a split that ran out of time advises would otherwise have no effect until the blob changes."""
-    world.seed(Inputs())
+    world.seed()
     whole = world.steps.fetch(f"cut-{uuid.uuid4().hex[:8]}")
     world.configure(SPLIT_BYTES=str(SPLIT_BYTES))
     cut = world.steps.fetch(f"cut-{uuid.uuid4().hex[:8]}")
     assert whole["splits"] == 1 and cut["splits"] >= AT_LEAST
-    manifests = [read(world, answer["raw_manifest"]) for answer in (whole, cut)]
+    manifests = [world.read(answer["raw_manifest"]) for answer in (whole, cut)]
     for same in ("version", "raw_key", "sha256", "bytes", "records"):
         assert manifests[0][same] == manifests[1][same]
 

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from awscrt import checksums
 from botocore.exceptions import ClientError
-from conftest import WAIT_SCALE
 from laptop import clients, components, emulator
 from laptop.stack import Stack
+from world import WAIT_SCALE
 
 BUCKET = "emulator-tests"
 # The check values of the catalogue of CRCs at reveng.sourceforge.io.

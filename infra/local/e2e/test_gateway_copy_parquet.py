@@ -10,9 +10,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import DataApi
 from laptop.gateway.redshift_serverless import DEFAULT_ROLE
 from laptop.stack import Stack
+from world import DataApi
 
 ROLE = f"'{DEFAULT_ROLE}'"
 

@@ -1,13 +1,12 @@
 """Whatever is wrong with a source: the execution fails under a stable name with one sentence that helps, and the warehouse is as it was."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from conftest import World
 from laptop import seed
-from laptop.inputs import Inputs
 from laptop.paths import ROOT
+from world import World
 
 CONTRACT = (ROOT / "contract.odcs.yaml").read_text()
 CONTRACT_URI = seed.CONTRACT_KEY
@@ -117,18 +116,17 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def loaded(world: World) -> Iterator[World]:
+def loaded(world: World) -> World:
     """A warehouse that already holds a good run, so that there is something to be left untouched."""
-    world.seed(Inputs())
+    world.seed()
     assert world.run().status == "SUCCEEDED"
-    yield world
-    world.seed(Inputs())
+    return world
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_bad_input_fails_by_name_and_loads_nothing(loaded: World, case: str) -> None:
     spoil, name, fragments = CASES[case]
-    loaded.seed(Inputs())
+    loaded.seed()
     before = loaded.tables()
     spoil(loaded)
 

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import DataApi
+from world import DataApi
 
 
 def refused(code: str, call, **arguments) -> str:

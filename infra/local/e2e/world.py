@@ -1,63 +1,26 @@
-"""One real stack for all tests here. What only needs the servers does not wait for the build."""
+"""The deployed stack in the hands of a test: its sources may be spoiled, its functions given other parameters, its warehouse looked into."""
 
 import json
 import os
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "samples"))
-
-from faults.arena import Relay
-from faults.http_proxy import HttpProxy
 from faults.steps import Steps
-from laptop import deploy, execution, ledger, seed
-from laptop.execution import Execution
+from laptop import execution, ledger, seed
+from laptop.execution import Execution, State
 from laptop.inputs import Inputs
 from laptop.ledger import Ledger
 from laptop.session import Session
+from laptop.sight import Sight
 from laptop.stack import Stack
-
-if TYPE_CHECKING:
-    from fetching import Fetching
 
 FINAL = {"FINISHED", "FAILED", "ABORTED"}
 FETCH = "FetchAzureToS3Function"
+# How a test's runs are loaded unless it asks for Glue, whose job takes a JVM some seconds to start. Both run the same statements: test_load_modes.py.
+BY_THE_DATA_API = {"LOAD_MODE": "direct"}
 # A fifth of each wait: a Glue job that is busy is asked again after 6 s, and for 114 s in all, which a run of it on a slow machine may need.
 WAIT_SCALE = 0.2
-
-
-@pytest.fixture(scope="session")
-def relay() -> Iterator[Relay]:
-    """Between the stack and its warehouse, so that a test may break what passes there."""
-    relay = Relay()
-    yield relay
-    relay.close()
-
-
-@pytest.fixture(scope="session")
-def stack(relay: Relay) -> Iterator[Stack]:
-    with Stack("test", WAIT_SCALE) as stack:
-        stack.start(relay)
-        yield stack
-
-
-@pytest.fixture(scope="session")
-def secrets(stack: Stack) -> seed.Secrets:
-    return seed.secrets(stack)
-
-
-@pytest.fixture(scope="session")
-def session(stack: Stack, secrets: seed.Secrets) -> Session:
-    with deploy.building(stack) as finish_build:
-        built = finish_build()
-    return Session(stack, deploy.deploy(stack, built, secrets), secrets)
 
 
 @dataclass(frozen=True)
@@ -94,12 +57,6 @@ class DataApi:
         return self.client.get_statement_result(Id=identity)["Records"]
 
 
-@pytest.fixture(scope="session")
-def data_api(stack: Stack, secrets: seed.Secrets) -> DataApi:
-    login = {"Database": stack.warehouse.database, "WorkgroupName": "local", "SecretArn": secrets.warehouse}
-    return DataApi(stack.client("redshift-data"), login)
-
-
 @dataclass(frozen=True)
 class Configuration:
     """What a function is given, as far as tests change it."""
@@ -114,7 +71,7 @@ class Configuration:
 
 @dataclass
 class World:
-    """The deployed stack, with sources that a test may spoil."""
+    """Whoever uses it seeds it first; nobody has to clean up behind himself."""
 
     session: Session
     started: int = 0
@@ -128,9 +85,9 @@ class World:
     def steps(self) -> Steps:
         return Steps(self.stack)
 
-    def seed(self, inputs: Inputs) -> None:
-        """Puts everything in place, whatever state it was left in."""
-        bucket = self.session.deployment.bucket
+    def seed(self, inputs: Inputs | None = None) -> None:
+        """Puts everything in place, whatever state it was left in; the samples, unless other inputs are given."""
+        inputs, bucket = inputs or Inputs(), self.session.deployment.bucket
         self.configure()
         self.put_secret(seed.connection_string(self.stack))
         seed.transactions(self.stack, inputs.transactions)
@@ -142,25 +99,29 @@ class World:
         self.stack.client("secretsmanager").put_secret_value(SecretId=self.session.secrets.azure, SecretString=text)
 
     def configure(self, **variables: str) -> None:
-        """As a deployment with other parameters would, for the functions that know these variables; without any, as it was deployed."""
-        for name, deployed in self._as_deployed():
-            known = {variable: value for variable, value in variables.items() if variable in deployed.variables}
-            self._become(name, Configuration(deployed.variables | known, deployed.seconds))
+        """As a deployment with other parameters would, for the functions that know these variables; the others become as deployed, but load by the Data API."""
+        now = self._now()
+        for name, deployed in self.deployed.items():
+            wanted = {variable: value for variable, value in (BY_THE_DATA_API | variables).items() if variable in deployed.variables}
+            self._become(name, now[name], Configuration(deployed.variables | wanted, deployed.seconds))
 
     def configure_fetch(self, seconds: int | None = None, **variables: str) -> None:
         """The function that fetches alone, as deployed but for these; also with what no deployment gives it, as another endpoint or less time."""
-        for name, deployed in self._as_deployed():
+        now = self._now()
+        for name, deployed in self.deployed.items():
             if FETCH in name:
-                self._become(name, Configuration(deployed.variables | variables, seconds or deployed.seconds))
+                self._become(name, now[name], Configuration(deployed.variables | variables, seconds or deployed.seconds))
 
-    def _as_deployed(self) -> list[tuple[str, Configuration]]:
-        for function in self.stack.client("lambda").list_functions()["Functions"]:
-            self.deployed.setdefault(function["FunctionName"], Configuration.of(function))
-        return list(self.deployed.items())
+    def _now(self) -> dict[str, Configuration]:
+        """Each function as it is configured now. What is seen first is what was deployed."""
+        functions = self.stack.client("lambda").list_functions()["Functions"]
+        now = {function["FunctionName"]: Configuration.of(function) for function in functions}
+        self.deployed = self.deployed or now
+        return now
 
-    def _become(self, name: str, wanted: Configuration) -> None:
-        client = self.stack.client("lambda")
-        if Configuration.of(client.get_function_configuration(FunctionName=name)) != wanted:
+    def _become(self, name: str, now: Configuration, wanted: Configuration) -> None:
+        if now != wanted:
+            client = self.stack.client("lambda")
             client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted.variables}, Timeout=wanted.seconds)
 
     def put_blob(self, content: bytes) -> None:
@@ -168,6 +129,14 @@ class World:
 
     def put_object(self, key: str, content: bytes) -> None:
         self.stack.client("s3").put_object(Bucket=self.session.deployment.bucket, Key=key, Body=content)
+
+    def body(self, key: str) -> bytes:
+        """An object of the data bucket."""
+        return self.stack.client("s3").get_object(Bucket=self.session.deployment.bucket, Key=key)["Body"].read()
+
+    def read(self, key: str):
+        """A JSON object of the data bucket."""
+        return json.loads(self.body(key))
 
     def start(self, name: str | None = None, **given) -> Execution:
         """Starts an execution; what is given is its input."""
@@ -178,6 +147,13 @@ class World:
         running = self.start(name, **given)
         execution.follow(self.stack, running, show=lambda _: None)
         return running
+
+    def facts(self, run: Execution, state: str, reads_the_blob: bool = True) -> tuple[str, ...]:
+        """What somebody who watches the run would be shown while it is in this state, asked now."""
+        being_there = Execution(run.arn, run.name, states={state: State(state, 1, 0.0, datetime.now(UTC))})
+        (stay,) = Sight(self.session, run.name, reads_the_blob).stays(being_there, with_facts=True)
+        assert (stay.name, stay.how) == (state, "in")
+        return stay.facts
 
     def empty_warehouse(self) -> None:
         self.execute("DROP SCHEMA IF EXISTS analytics, crosstally CASCADE")
@@ -199,41 +175,3 @@ class World:
     def query(self, sql: str, *values) -> list[tuple]:
         with self.stack.warehouse.connect() as connection:
             return connection.execute(sql, values or None).fetchall()
-
-
-@pytest.fixture(scope="session")
-def world(session: Session) -> World:
-    return World(session)
-
-
-@pytest.fixture(scope="session")
-def proxies(stack: Stack) -> Iterator[tuple[HttpProxy, HttpProxy]]:
-    """Before Azure and before S3, for whoever is told to go by way of them."""
-    azure, aws = (urlsplit(url) for url in (stack.endpoints.azure, stack.endpoints.aws))
-    with HttpProxy(azure.hostname, azure.port) as before_azure, HttpProxy(aws.hostname, aws.port) as before_s3:
-        yield before_azure, before_s3
-
-
-@pytest.fixture
-def fetching(world: World, proxies: tuple[HttpProxy, HttpProxy]) -> Iterator["Fetching"]:
-    """As deployed and seeded, but for the proxies before the stores of the function that fetches."""
-    from fetching import Fetching  # which knows World
-
-    world.seed(Inputs())
-    fetching = Fetching(world, *proxies)
-    fetching.reset()
-    fetching.configure()
-    world.put_secret(fetching.connection_string)
-    yield fetching
-    fetching.reset()
-    world.seed(Inputs())
-
-
-@pytest.fixture(params=["glue", "direct"])
-def anew(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    """An empty warehouse, loaded in either mode."""
-    world.empty_warehouse()
-    world.seed(Inputs())
-    world.configure(LOAD_MODE=request.param)
-    yield world
-    world.seed(Inputs())

@@ -10,36 +10,12 @@ from pathlib import Path
 import expected
 import generate
 import pytest
-from conftest import World
 from laptop import background, page
 from laptop import run as runs
-from laptop.execution import transitions
 from laptop.failure import Failure
-from laptop.inputs import Inputs
 from laptop.paths import LOCAL_FOLDER, ROOT
 from laptop.session import Session
-
-
-def history(*types: str) -> list[dict]:
-    return [{"type": kind} for kind in types]
-
-
-ENTERED, TRIED, FAILED = "TaskStateEntered", "TaskScheduled", "TaskFailed"
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        (history(), 0),
-        (history("ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"), 1),
-        (history(ENTERED, TRIED, "TaskSucceeded", "TaskStateExited", "WaitStateEntered", "ChoiceStateEntered", "SucceedStateEntered"), 4),
-        (history(ENTERED, TRIED, FAILED, TRIED, FAILED, TRIED, "TaskSucceeded", ENTERED, TRIED), 4),
-        (history(ENTERED, ENTERED, TRIED, "MapStateEntered", "MapRunStarted"), 3),
-        (history(TRIED, FAILED, TRIED, "TaskSucceeded"), 2),
-    ],
-)
-def test_transitions_are_counted_as_they_are_billed(events: list[dict], expected: int) -> None:
-    assert transitions(events) == expected
+from world import World
 
 
 def run(out: Path, *options: str | Path) -> subprocess.CompletedProcess:
@@ -123,7 +99,7 @@ def test_runs_on_a_stack_that_is_up(
     world: World, attached: Session, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.empty_warehouse()
-    world.seed(Inputs())
+    world.seed()
     given = {"customers": files / "customers.csv", "transactions": files / "transactions.json"}
     truth = expected.of_files(*given.values())
 
@@ -171,5 +147,3 @@ def test_runs_on_a_stack_that_is_up(
         runs.start(attached, {}, {"transactions": nothing}, tmp_path / "failed")
     assert any("fetch-azure-to-s3" in log.name for log in failure.value.logs)
     assert json.loads((tmp_path / "failed" / "summary.json").read_text())["error"]["name"] == "SourceEmpty"
-    world.empty_warehouse()
-    world.seed(Inputs())
