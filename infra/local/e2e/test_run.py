@@ -5,14 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import expected
 import generate
 import pytest
-from laptop import background, page
+from laptop import __main__ as entry
+from laptop import background, commands, page
 from laptop import run as runs
 from laptop.failure import Failure
+from laptop.inputs import Inputs
 from laptop.paths import LOCAL_FOLDER, ROOT
 from laptop.session import Session
 from world import World
@@ -68,20 +72,31 @@ def test_a_run_of_ones_own_files(world: World, files: Path, tmp_path: Path) -> N
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["run"]["run_id"], report["verdict"]["outcome"]) == (summary["run_id"], "balanced")
     assert (report["rows"]["read"], report["rows"]["quarantined"]) == (truth["rows"]["read"], truth["rows"]["quarantined"])
+    assert "AWS Glue" in {item["what"] for item in report["cost"]["items"]}
     assert len((tmp_path / "openlineage.ndjson").read_text().splitlines()) == 2
 
 
-def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path) -> None:
-    nothing = tmp_path / "nothing.json"
+def test_a_failed_execution_says_why(world: World, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make run` from its words to its exit code, but for the stack, which here is that of the other tests."""
+
+    @contextmanager
+    def ready(_command: str, inputs: Inputs) -> Iterator[Session]:
+        world.seed(inputs)
+        yield world.session
+
+    monkeypatch.setattr(runs, "ready", ready)
+    nothing, out = tmp_path / "nothing.json", tmp_path / "out"
     nothing.write_bytes(b"")
-    out = tmp_path / "out"
-    ended = run(out, "--customers", files / "customers.csv", "--transactions", nothing)
-    assert ended.returncode == 1
+    words = ["run", "--customers", files / "customers.csv", "--transactions", nothing, "--out", out]
+
+    assert entry.main(commands.parse([str(word) for word in words])) == 1
+
+    said = capsys.readouterr().err
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["status"], summary["error"]["name"]) == ("FAILED", "SourceEmpty")
     assert summary["rows"] == {"read": 0, "loaded": 0, "superseded": 0, "quarantined": 0}
     assert list(summary["seconds"]) == ["PrepareRun", "FetchTransactions"]
-    assert "error: SourceEmpty: " in ended.stderr and "  log: " in ended.stderr
+    assert "error: SourceEmpty: " in said and "  log: " in said
     assert not (out / "manifest.json").exists()
     assert summary["state_transitions"] == 2 and summary["seconds_to_balanced_ledger"] is None
     assert json.loads((out / "report.json").read_text())["verdict"]["error"]["name"] == "SourceEmpty"
