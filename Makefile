@@ -5,8 +5,9 @@ ROWS   ?= 10000
 FORMAT ?= array
 SEED   ?= 42
 
-# Sets itself up on first use; everything it installs lies under .local/.
-laptop := exec env PYTHONPATH=infra/local $(PYTHON) -m laptop
+# Sets itself up on first use; everything it installs lies under .local/. Without MAKEFLAGS: cargo would look for the job server of a make that runs suites
+# side by side.
+laptop := exec env -u MAKEFLAGS PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
 # In the environment of the lint tools, whose pins differ from the stack's.
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
@@ -19,7 +20,7 @@ files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--tr
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test $(suites) test-faults clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,17 +83,30 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
 
-test: setup ## Every test: Rust, samples, the Glue script on Spark, the state machine, pages in a browser, and the whole stack end to end
-	cargo test --workspace --locked
-	@$(tools) pytest -q samples/tests infra/tests infra/glue/tests infra/bench/tests
+# The suites side by side: the longest first, and no more at once than two processors carry. Where make is new enough, each suite's output stays together.
+suites := test-stack test-rust test-units test-glue test-gates test-pages
+
+test: setup ## Every test, the suites below side by side
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(suites)
+
+test-rust: ## The functions and the engine. Behind the others in line for a processor, since compiling does not look at the clock and some tests do
+	@exec env -u MAKEFLAGS nice cargo test --workspace --locked
+
+test-units: setup ## What needs no deployed stack: samples, state machine, promises, laptop, gateway, the rigs for faults and benchmarks
+	@$(tools) pytest -q -n 2 --dist loadfile --timeout 300 samples/tests infra/tests infra/bench/tests infra/local/tests infra/local/faults/tests
+
+test-glue: setup ## The Glue script on Spark
+	@$(tools) pytest -q --timeout 300 infra/glue/tests
+
+test-gates: setup ## The gates of make lint: each finds the mistake it is for
 	@$(gates) pytest -q infra/gates/tests
-	@# The pages of sample reports in a browser; those of real runs are looked at by the tests of the whole stack.
+
+test-pages: setup ## The pages of sample reports in a browser; those of real runs are looked at by test-stack
 	@$(pages) pytest -q --timeout 300 infra/browser/tests
-	@# By themselves: their JVM is another than the Spark of the Glue script's tests, and one process has one of them.
-	@$(tools) pytest -q infra/local/faults/tests
-	@# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
-	@# Two files at a time, each with a stack of its own, since a run waits much.
-	@$(tools) pytest -q -n 2 --dist loadfile --timeout 600 -o timeout_func_only=true infra/local/tests
+
+# A cold `sam build`, in a fixture, takes as long as the machine needs; each test has its limit.
+test-stack: setup ## The whole stack end to end: two files at a time, each with a stack of its own, since a run waits much
+	@$(tools) pytest -q -n 2 --dist loadfile --timeout 600 -o timeout_func_only=true infra/local/e2e
 
 test-faults: setup ## Break the load at every point there is, and show that no row is lost, duplicated or altered. ONLY="words of a scenario"
 	@$(tools) python -m faults $(if $(ONLY),"$$ONLY")

@@ -21,7 +21,10 @@ def ensure(tools: list[str]) -> None:
     stamp.ensure(PYTHON, [sys.version, _LOCK], lambda: python.make_environment(PYTHON.parents[1], _LOCK))
     names = dict.fromkeys(_EXAMPLES[tool] for tool in tools if tool in _EXAMPLES)
     examples = [word for name in names for word in ("--example", name)]
-    if examples and subprocess.run(["cargo", "build", "--release", "--locked", "-p", "merge-and-clean", "--features", "bench", *examples], cwd=ROOT).returncode != 0:
+    if (
+        examples
+        and subprocess.run(["cargo", "build", "--release", "--locked", "-p", "merge-and-clean", "--features", "bench", *examples], cwd=ROOT).returncode != 0
+    ):
         raise Failure("BuildFailed", "cargo could not build " + " and ".join(examples[1::2]))
 
 

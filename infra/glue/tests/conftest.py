@@ -5,6 +5,7 @@ The JVM runs in America/New_York on purpose: no time may depend on the machine's
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -63,6 +64,8 @@ def spark(aws: None, warehouse: postgres.Warehouse, mirror: Path) -> Iterator[Sp
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.extraClassPath": tools["jdbc"],
+        # Most of its CPU would go into compiling Spark; one quick compiler and one collector do for a few rows.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
         "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.LocalFileSystem",
         f"spark.hadoop.fs.viewfs.mounttable.{BUCKET}.linkFallback": mirror.as_uri(),
@@ -70,7 +73,7 @@ def spark(aws: None, warehouse: postgres.Warehouse, mirror: Path) -> Iterator[Sp
     os.environ["JAVA_HOME"] = tools["java"]  # after the warehouse: the choice of tools is remembered for one environment
     os.environ["TZ"] = "America/New_York"
     time.tzset()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(f"--conf {key}={value}" for key, value in settings.items()) + " pyspark-shell"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(f"--conf {key}={shlex.quote(value)}" for key, value in settings.items()) + " pyspark-shell"
     session = SparkSession.builder.getOrCreate()
     assert session.sparkContext._jvm.java.util.TimeZone.getDefault().getID() == "America/New_York"
     yield session

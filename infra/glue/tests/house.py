@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +24,11 @@ class House:
     database: psycopg.Connection
     warehouse: Warehouse
 
-    def put_parquet(self, path: str, frame: DataFrame) -> str:
-        """Stores the frame as one file, as a writer that is not Spark would leave it, and returns its s3:// URI."""
+    def put_file(self, path: str, content: bytes) -> str:
+        """Puts a file of this run where Spark reads it; returns its s3:// URI."""
         key = f"runs/{self.name}/{path}"
-        written = self.mirror / f"{key}.dir"
-        frame.coalesce(1).write.parquet(str(written))
-        body = next(written.glob("part-*.parquet")).read_bytes()
-        # Without these footer keys Spark takes types and calendar from Parquet alone.
-        (self.mirror / key).write_bytes(body.replace(b"org.apache.spark.", b"org.apache.other."))
-        shutil.rmtree(written)
+        (self.mirror / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.mirror / key).write_bytes(content)
         return f"s3://{BUCKET}/{key}"
 
     def seal(self, staging: list[dict], **statements: list[tuple[str, ...]]) -> list[str]:
@@ -61,6 +57,15 @@ class House:
 
     def tables(self, schema: str) -> set[str]:
         return {name for (name,) in self.rows(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
+
+
+def as_parquet(frame: DataFrame) -> bytes:
+    """The frame as one file, as a writer that is not Spark would leave it."""
+    with tempfile.TemporaryDirectory() as folder:
+        frame.coalesce(1).write.parquet(f"{folder}/written")
+        body = next(Path(folder).glob("written/part-*.parquet")).read_bytes()
+    # Without these footer keys Spark takes types and calendar from Parquet alone.
+    return body.replace(b"org.apache.spark.", b"org.apache.other.")
 
 
 def _statement(name: str, sql: str, unless: str | None = None) -> dict[str, str]:

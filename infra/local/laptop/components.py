@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from laptop import environment
-from laptop.paths import NPM
+from laptop.paths import LOCAL_FOLDER, NPM
 from laptop.postgres import Warehouse
 from laptop.processes import READY_SECONDS, Component, answers, start_on_a_free_port
 from laptop.setup import machine
@@ -24,13 +24,15 @@ def start_azure(logs: Path, scratch: Path) -> tuple[Component, int]:
     return start_on_a_free_port(start, answers)
 
 
-def start_aws(logs: Path, scratch: Path, gateway: str) -> tuple[Component, str]:
+def start_aws(logs: Path, scratch: Path, gateway: str, wait_scale: float = 1.0) -> tuple[Component, str]:
+    """`wait_scale` multiplies the seconds of Wait states and the intervals of retries."""
+
     def start(port: int) -> Component:
         endpoint = f"http://127.0.0.1:{port}"
         return Component(
             "ministack",
             logs / "ministack.log",
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "laptop.emulator"],
             cwd=scratch,
             env={
                 **environment.without_aws(environment.of_tools()),
@@ -42,6 +44,8 @@ def start_aws(logs: Path, scratch: Path, gateway: str) -> tuple[Component, str]:
                 "SFTP_ENABLED": "0",
                 "DOCKER_HOST": "unix:///nonexistent",  # it must not reach for a Docker that happens to be there
                 "RUST_LOG": "info",
+                "PYTHONPATH": str(LOCAL_FOLDER),  # whoever starts it may have a relative one, and it runs in a folder of its own
+                "SFN_WAIT_SCALE": str(wait_scale),
             },
         )
 

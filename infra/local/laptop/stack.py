@@ -13,9 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
-
-from laptop import components, environment, ports, postgres
+from laptop import clients, components, environment, ports, postgres
 from laptop.failure import Failure
 from laptop.paths import LOGS, ROOT, STACKS
 from laptop.postgres import Warehouse
@@ -47,13 +45,7 @@ class Servers(ABC):
 
     def client(self, service: str):
         at = self.endpoints.gateway if service in ("glue", "redshift-data", "redshift-serverless") else self.endpoints.aws
-        return boto3.client(
-            service,
-            endpoint_url=at,
-            region_name=environment.REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return clients.client(service, at)
 
     def aws_environment(self) -> dict[str, str]:
         return environment.of_aws(self.endpoints.aws, self.endpoints.gateway)
@@ -76,12 +68,16 @@ class Servers(ABC):
 
 
 class Stack(Servers):
-    """Used with `with`: whatever was started inside has stopped afterwards."""
+    """Used with `with`: whatever was started inside has stopped afterwards.
 
-    def __init__(self, command: str) -> None:
+    `wait_scale` multiplies every wait and retry interval of its state machines. Only tests give one: a run that somebody looks at waits as it does on AWS.
+    """
+
+    def __init__(self, command: str, wait_scale: float = 1.0) -> None:
         self.name = f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self.logs = LOGS / self.name
         self.folder = STACKS / self.name
+        self._wait_scale = wait_scale
         self._components: list[Component] = []
         self._commands: list[Component] = []
         self._stops = False
@@ -104,7 +100,7 @@ class Stack(Servers):
         self._components.append(blobs)
         with ports.listen() as listener:
             gateway = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway)
+            cloud, aws = components.start_aws(self.logs, self._scratch("ministack"), gateway, self._wait_scale)
             self._components.append(cloud)
             self.endpoints = Endpoints(aws, gateway, f"http://127.0.0.1:{azure_port}")
             self._components.append(components.start_gateway(listener, self.logs, self._scratch("gateway"), aws, self.relayed_warehouse))

@@ -13,6 +13,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway
 from py4j.protocol import Py4JJavaError
 
 LABELLED = "/* crosstally insert_rows of run-1 */ INSERT INTO numbers VALUES (7)"
+ROWS = 600  # of a batch: several times what the driver sends before it looks for answers
 CONNECTION_LOST, SERIALIZATION_FAILURE = ("08006",), ("40001",)
 
 
@@ -78,11 +79,11 @@ def insert_batch(connection, numbers: range) -> None:
 def test_batches_pass(java, numbers, proxy, rewrite):
     connection = java(reWriteBatchedInserts=rewrite)
     connection.setAutoCommit(False)
-    insert_batch(connection, range(3_000))
+    insert_batch(connection, range(ROWS))
     connection.commit()
-    assert numbers() == list(range(3_000))
+    assert numbers() == list(range(ROWS))
     inserts = [text for text in proxy.statements() if text.startswith("INSERT")]
-    assert len(inserts) < 100 if rewrite == "true" else len(inserts) == 3_000
+    assert len(inserts) < 100 if rewrite == "true" else len(inserts) == ROWS
 
 
 def test_a_cursor_is_one_statement_however_often_it_fetches(java, numbers, proxy):
@@ -173,17 +174,17 @@ def test_a_statement_is_rewritten(java, proxy, numbers):
     assert proxy.fired() == [8]
 
 
-@pytest.mark.parametrize(("when", "most"), [("before", 0), ("after", 3_000)])
+@pytest.mark.parametrize(("when", "most"), [("before", 0), ("after", ROWS)])
 def test_a_batch_is_lost(java, proxy, numbers, when, most):
     """Spark commits each task's rows once, so its lost batches leave nothing; without a transaction they would leave a part."""
     proxy.script([Rule(insert_into("numbers"), "drop", when)])
     connection = java(reWriteBatchedInserts="true")
-    assert state_of(lambda: insert_batch(connection, range(3_000))) in CONNECTION_LOST
+    assert state_of(lambda: insert_batch(connection, range(ROWS))) in CONNECTION_LOST
     assert proxy.fired() == [1]
     assert len(numbers()) <= most
     connection = java(reWriteBatchedInserts="true")
     connection.setAutoCommit(False)
     proxy.script([Rule(insert_into("numbers"), "drop", when)])
     before = numbers()
-    assert state_of(lambda: insert_batch(connection, range(3_000))) in CONNECTION_LOST
+    assert state_of(lambda: insert_batch(connection, range(ROWS))) in CONNECTION_LOST
     assert numbers() == before

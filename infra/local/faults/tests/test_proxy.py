@@ -11,7 +11,7 @@ from faults.proxy import Proxy
 from faults.rules import Misuse, Rule, bare, sealed
 
 LABELLED = "/* crosstally insert_rows of run-1 */ INSERT INTO numbers VALUES (7)"
-ROWS = 100_000
+ROWS = 10_000
 
 
 def execute(connection: psycopg.Connection, sql: str, protocol: str) -> None:
@@ -48,7 +48,7 @@ def test_copy_passes_in_both_directions(connect, numbers, proxy):
     with connect() as connection:
         with connection.cursor().copy("COPY numbers FROM STDIN") as copy:
             for n in range(ROWS):
-                copy.write_row((n, words[n % 2] if n % 10_000 else words[2]))
+                copy.write_row((n, words[n % 2] if n % 1_000 else words[2]))
         with connection.cursor().copy("COPY (SELECT n, word FROM numbers ORDER BY n) TO STDOUT") as copy:
             rows = list(copy.rows())
         assert connection.execute("SELECT %s::int", (1,)).fetchone() == (1,)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import boto3
 import psycopg
 from botocore.exceptions import ClientError
 from psycopg import sql
 
+from laptop import clients
 from laptop.gateway import parquet_rows
 from laptop.gateway.parquet_rows import Column, LoadError
 from laptop.gateway.redshift_serverless import ROLES
@@ -83,7 +83,7 @@ def run(connection: psycopg.Connection, copy: Copy, query: int, open_session: Ca
 
 
 def _load(connection: psycopg.Connection, table: sql.Identifier, columns: list[Column], manifest: str) -> int:
-    client, found, url = boto3.client("s3"), 0, manifest
+    client, found, url = clients.of_emulator("s3"), 0, manifest
     try:
         with connection.cursor() as cursor:
             with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as target:

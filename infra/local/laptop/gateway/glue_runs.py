@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from laptop import clients
 from laptop.gateway import faults, spark
 from laptop.gateway.errors import ServiceError
 from laptop.gateway.faults import Fault, Faults
@@ -219,9 +219,8 @@ class GlueRuns:
 
 def _definition(name: str) -> dict:
     # The real endpoint is asked, not ourselves: this client goes to the emulator.
-    client = boto3.client("glue", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     try:
-        job = client.get_job(JobName=name)["Job"]
+        job = clients.of_emulator("glue").get_job(JobName=name)["Job"]
     except ClientError as error:
         detail = error.response["Error"]
         raise ServiceError(detail["Code"], detail["Message"]) from error

@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.pq import ExecStatus
 
+from laptop import clients
 from laptop.gateway import copy_parquet, faults, redshift_sql
 from laptop.gateway.errors import ServiceError
 from laptop.gateway.faults import Fault, Faults
@@ -288,7 +288,7 @@ def _describe_batch(submission: Submission) -> dict:
 
 def _read_login(secret: str) -> dict[str, str]:
     try:
-        text = boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        text = clients.of_emulator("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
     except (BotoCoreError, ClientError) as error:
         raise RuntimeError(f"The secret {secret} cannot be read: {error}") from error
     try:

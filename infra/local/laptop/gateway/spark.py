@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
-
+from laptop import clients
 from laptop.setup import machine
 
 _ERROR_FILE = "error.json"
@@ -72,7 +71,7 @@ def _settings(folder: Path, mirror: Path, buckets: set[str]) -> dict[str, str]:
 def _mirror(values, mirror: Path) -> set[str]:
     """Copies the folder that each S3 object lies in, for a manifest stands beside the files it names."""
     places = {(parts.netloc, parts.path.lstrip("/").rpartition("/")[0]) for value in values if (parts := urlsplit(value)).scheme == "s3"}
-    client = boto3.client("s3")
+    client = clients.of_emulator("s3")
     for bucket, prefix in places:
         (mirror / bucket).mkdir(exist_ok=True)
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
@@ -85,4 +84,4 @@ def _mirror(values, mirror: Path) -> set[str]:
 
 def _download(uri: str, target: Path) -> None:
     parts = urlsplit(uri)
-    boto3.client("s3").download_file(parts.netloc, parts.path.lstrip("/"), str(target))
+    clients.of_emulator("s3").download_file(parts.netloc, parts.path.lstrip("/"), str(target))
