@@ -12,6 +12,8 @@ tools  := $(laptop) exec
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
 # In that of the browser tests.
 pages  := $(tools) env PYTHONPATH=infra:infra/local .local/pages/bin/python -m
+# How a laptop compiles the functions; what lint has compiled, `make test` uses again.
+profile = $(shell PYTHONPATH=infra/local $(PYTHON) -m laptop.build)
 machine := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT SIZE_MIB LEGS
 
@@ -19,7 +21,7 @@ files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--tr
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test test-faults locks clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,8 +78,8 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of 
 	@$(tools) ruff format --check infra samples
 	@$(tools) sam validate --lint --region us-east-1
 	@$(gates) gates
-	@# Not in sam's own folder: what `sam deploy` would take from there is for another processor. What cargo compiled, `make test` uses again.
-	@$(tools) sam build --config-env local --parameter-overrides Architecture=$(machine) --build-dir .local/lint-build
+	@# Not in sam's own folder: what `sam deploy` would take from there is for another processor.
+	@$(tools) env $(profile) sam build --config-env local --parameter-overrides Architecture=$(machine) --build-dir .local/lint-build
 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
@@ -96,6 +98,9 @@ test: setup ## Every test: Rust, samples, the Glue script on Spark, the state ma
 
 test-faults: setup ## Break the load at every point there is, and show that no row is lost, duplicated or altered. ONLY="words of a scenario"
 	@$(tools) python -m faults $(if $(ONLY),"$$ONLY")
+
+locks: ## After raising a pin in a requirements*.txt: write the locks with the hashes of all files anew
+	@exec env PYTHONPATH=infra/local $(PYTHON) -m laptop.setup.locks
 
 clean: ## Remove what was built and installed here, after stopping what `up` started
 	@if [ -e .local/up.json ]; then $(laptop) down; fi
