@@ -13,14 +13,17 @@ tools  := $(laptop) exec
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
 # In that of the browser tests.
 pages  := $(tools) env PYTHONPATH=infra:infra/local .local/pages/bin/python -m
-machine := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+# On Linux, cargo as cargo-lambda calls it for a laptop, to the last flag: functions, tests and lints then compile each crate once between them.
+arm     := $(filter arm64 aarch64,$(shell uname -m))
+as_run  := --release --locked $(if $(filter Linux,$(shell uname -s)),--config infra/local/cargo-laptop.toml \
+           --target $(if $(arm),aarch64,x86_64)-unknown-linux-gnu --config 'build.rustflags=["-C","target-cpu=$(if $(arm),neoverse-n1,haswell)"]')
 export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT SIZE_MIB LEGS
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test $(suites) test-faults clean
+.PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test $(suites) test-faults locks clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +56,7 @@ down: ## Stop it
 	@$(laptop) down
 
 contract: ## Check the contract, and show what it makes of which field. [CONTRACT=file]
-	@cargo run -q --locked -p pipeline --example contract -- "$${CONTRACT:-contract.odcs.yaml}"
+	@cargo run -q $(as_run) -p pipeline --example contract -- "$${CONTRACT:-contract.odcs.yaml}"
 
 samples: ## Make dirty sample data. ROWS=1000000 FORMAT=array|ndjson SEED=42 OUT=dir
 	@$(PYTHON) samples/generate.py --rows $(ROWS) --format $(FORMAT) --seed $(SEED) --out "$${OUT:-.local/samples-$(ROWS)}"
@@ -70,15 +73,13 @@ bench-fold: setup ## The load's transaction in PostgreSQL, beside a bare DELETE 
 bench-fetch: setup ## The copy from Azure to S3 beside rclone's, with the release profile. SIZE_MIB=1024 REPS=3 LEGS="emulated static scan"
 	@$(tools) env PYTHONPATH=infra/local:infra/bench python -m fetch
 
-lint: setup ## rustfmt, clippy, ruff, sam validate, sam build, and the gates of infra/gates: templates, policies, state machine, crates, Python
+lint: setup ## rustfmt, clippy, ruff, sam validate, and the gates of infra/gates: templates, policies, state machine, crates, Python
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets $(as_run) -- -D warnings
 	@$(tools) ruff check infra samples
 	@$(tools) ruff format --check infra samples
 	@$(tools) sam validate --lint --region us-east-1
 	@$(gates) gates
-	@# Not in sam's own folder: what `sam deploy` would take from there is for another processor. What cargo compiled, `make test` uses again.
-	@$(tools) sam build --config-env local --parameter-overrides Architecture=$(machine) --build-dir .local/lint-build
 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
@@ -90,7 +91,7 @@ test: setup ## Every test, the suites below side by side
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(suites)
 
 test-rust: ## The functions and the engine. Behind the others in line for a processor, since compiling does not look at the clock and some tests do
-	@exec env -u MAKEFLAGS nice cargo test --workspace --locked
+	@exec env -u MAKEFLAGS nice cargo test --workspace $(as_run)
 
 test-units: setup ## What needs no deployed stack: samples, state machine, promises, laptop, gateway, the rigs for faults and benchmarks
 	@$(tools) pytest -q -n 2 --dist loadfile --timeout 300 samples/tests infra/tests infra/bench/tests infra/local/tests infra/local/faults/tests
@@ -110,6 +111,9 @@ test-stack: setup ## The whole stack end to end: two files at a time, each with 
 
 test-faults: setup ## Break the load at every point there is, and show that no row is lost, duplicated or altered. ONLY="words of a scenario"
 	@$(tools) python -m faults $(if $(ONLY),"$$ONLY")
+
+locks: ## After raising a pin in a requirements*.txt: write the locks with the hashes of all files anew
+	@exec env PYTHONPATH=infra/local $(PYTHON) -m laptop.setup.locks
 
 clean: ## Remove what was built and installed here, after stopping what `up` started
 	@if [ -e .local/up.json ]; then $(laptop) down; fi

@@ -1,4 +1,4 @@
-"""One call of cargo that compiles the three functions, after which `sam build` finds everything done. `python -m laptop.build` prints its variables."""
+"""One call of cargo that compiles the three functions, after which `sam build` finds everything done."""
 
 import fcntl
 import os
@@ -99,7 +99,3 @@ def architecture() -> str:
 
 def _target() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-
-
-if __name__ == "__main__":
-    print(" ".join(f"{name}={value}" for name, value in LAPTOP_PROFILE.items()))

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from laptop.paths import CACHE, COMPILER_VENV, DATACONTRACT_VENV, HOME, LINT_NPM, LINT_VENV, NPM, SAM_VENV, VENV
+from laptop.paths import CACHE, COMPILER_VENV, DATACONTRACT_VENV, HOME, LINT_NPM, LINT_VENV, NPM, SAM_VENV, VENV, ZIG_VENV
 from laptop.setup import machine
 
 REGION = "us-east-1"
@@ -30,7 +30,7 @@ def _with_folders(of_machine: list[Path]) -> dict[str, str]:
         **os.environ,
         "PATH": ":".join([*map(str, folders), os.environ.get("PATH", os.defpath)]),
         # Where cargo-lambda finds zig.
-        "CARGO_ZIGBUILD_PYTHON_PATH": str(COMPILER_VENV / "bin" / "python"),
+        "CARGO_ZIGBUILD_PYTHON_PATH": str(ZIG_VENV / "bin" / "python"),
         # Rust's own folders stay where they are: the registry and the toolchains are the machine's.
         "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
         "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),

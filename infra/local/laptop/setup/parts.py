@@ -19,7 +19,7 @@ def of(for_tests: bool, compiles: bool) -> list[Part]:
 def _for_runs() -> list[Part]:
     return [
         Part("uv", "uv, which installs the Python packages", uv.ensure, stands=uv.stands),
-        _environment("compiler", "cargo-lambda and zig", python.COMPILER),
+        _environment("compiler", "cargo-lambda", python.COMPILER),
         _environment("venv", "Python packages of the stack, and Spark", python.STACK),
         _environment("sam", "Python packages of sam", python.SAM),
         *(_tool(module, needs=("uv",)) for module in (node, java, postgres, jdbc)),
@@ -31,6 +31,7 @@ def _for_runs() -> list[Part]:
 def _for_tests() -> list[Part]:
     return [
         Part("tests", "Python packages of the tests", python.ensure_tests, ("venv",), python.tests_stand),
+        _environment("zig", "zig, which links for Lambda", python.ZIG),
         _environment("datacontract", "Python packages of datacontract-cli", python.DATACONTRACT),
         _environment("lint", "Python packages of lint", python.LINT),
         _environment("pages", "Python packages of the browser tests", python.PAGES),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from laptop.paths import COMPILER_VENV, DATACONTRACT_VENV, LINT_VENV, LOCAL_FOLDER, PAGES_VENV, SAM_VENV, STATE, VENV
+from laptop.paths import COMPILER_VENV, DATACONTRACT_VENV, LINT_VENV, LOCAL_FOLDER, PAGES_VENV, SAM_VENV, STATE, VENV, ZIG_VENV
 from laptop.setup import stamp, uv
 
 FALLBACKS = LOCAL_FOLDER / "requirements-fallback.lock"
@@ -44,6 +44,7 @@ def _of(venv: Path, program: str, name: str) -> Environment:
 
 
 COMPILER = _of(COMPILER_VENV, "cargo-lambda", "requirements-compiler")
+ZIG = _of(ZIG_VENV, "python-zig", "requirements-zig")
 STACK = _of(VENV, "pyspark", "requirements")
 SAM = _of(SAM_VENV, "sam", "requirements-sam")
 DATACONTRACT = _of(DATACONTRACT_VENV, "datacontract", "requirements-datacontract")
