@@ -13,10 +13,13 @@ tools  := $(laptop) exec
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
 # In that of the browser tests.
 pages  := $(tools) env PYTHONPATH=infra:infra/local .local/pages/bin/python -m
-# On Linux, cargo as cargo-lambda calls it for a laptop, to the last flag: functions, tests and lints then compile each crate once between them.
 arm     := $(filter arm64 aarch64,$(shell uname -m))
-as_run  := --release --locked $(if $(filter Linux,$(shell uname -s)),--config infra/local/cargo-laptop.toml \
-           --target $(if $(arm),aarch64,x86_64)-unknown-linux-gnu --config 'build.rustflags=["-C","target-cpu=$(if $(arm),neoverse-n1,haswell)"]')
+as_run  := --release --locked
+ifeq ($(shell uname -s),Linux)
+# cargo as cargo-lambda calls it for a laptop, to the last flag: functions, tests and lints then compile each crate once between them.
+as_run  += --config infra/local/cargo-laptop.toml --target $(if $(arm),aarch64,x86_64)-unknown-linux-gnu \
+           --config 'build.rustflags=["-C","target-cpu=$(if $(arm),neoverse-n1,haswell)"]'
+endif
 export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARGET SIZES FORMS TOOLS THREADS REPS LIMIT_GIB TIMEOUT SIZE_MIB LEGS
 
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
