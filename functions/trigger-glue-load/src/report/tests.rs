@@ -46,6 +46,7 @@ fn run_id(name: &str) -> RunId {
 fn nobody() -> aws_config::SdkConfig {
     aws_config::SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(cloud::http_client())
         .region(aws_config::Region::new("eu-west-1"))
         .endpoint_url(format!("http://{}", refusing()))
         .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())

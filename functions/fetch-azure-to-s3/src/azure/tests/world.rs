@@ -90,6 +90,7 @@ impl World {
     fn aws(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(cloud::http_client())
             .region(Region::new("eu-west-1"))
             .endpoint_url(&self.server.address)
             .retry_config(RetryConfig::disabled())
