@@ -13,6 +13,7 @@ from faults.arena import Relay
 from faults.http_proxy import HttpProxy
 from fetching import Fetching
 from laptop import deploy, seed
+from laptop.gateway import spark
 from laptop.session import Session
 from laptop.stack import Stack
 from world import WAIT_SCALE, DataApi, World
@@ -28,6 +29,7 @@ def relay() -> Iterator[Relay]:
 
 @pytest.fixture(scope="session")
 def stack(relay: Relay) -> Iterator[Stack]:
+    spark.archive_classes()
     with Stack("test", WAIT_SCALE) as stack:
         stack.start(relay)
         yield stack

@@ -1,10 +1,12 @@
 """Job runs: the script that S3 holds, under Spark, with Glue's states, limits and error messages."""
 
+import subprocess
 import time
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
+from laptop.gateway import spark
 from laptop.stack import Stack
 
 BUCKET = "glue-tests"
@@ -81,6 +83,42 @@ boto3.client("s3").put_object(Bucket="glue-tests", Key="out.json", Body=json.dum
     out = stack.client("s3").get_object(Bucket=bucket, Key="out.json")["Body"].read().decode()
     for part in ('"rows": 3', '"--kept": "default"', '"--overridden": "run"', f'"--JOB_NAME": "{name}"', f'"--JOB_RUN_ID": "{run}"'):
         assert part in out
+
+
+def test_a_run_has_a_jvm_of_its_own_that_begins_with_the_archived_classes(stack: Stack, bucket: str, job) -> None:
+    name = job("""
+import os, boto3
+from pyspark.sql import SparkSession
+jvm = SparkSession.builder.getOrCreate()._jvm
+process = jvm.java.lang.ProcessHandle.current()
+options = " ".join(jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments())
+maps = f"/proc/{process.pid()}/maps"
+mapped = open(maps).read() if os.path.exists(maps) else options  # only Linux tells
+boto3.client("s3").put_object(Bucket="glue-tests", Key="jvm.txt", Body=f"{process.pid()} {os.getpgid(process.pid()) == os.getpid()}\\n{options}\\n{mapped}")
+""")
+    pids, archive = set(), str(spark._archive())
+    for _ in range(2):
+        assert wait(stack, name, start(stack, name))["JobRunState"] == "SUCCEEDED"
+        told = stack.client("s3").get_object(Bucket=bucket, Key="jvm.txt")["Body"].read().decode()
+        ids, options, mapped = told.split("\n", 2)
+        pid, is_in_the_group_of_the_script = ids.split()
+        assert is_in_the_group_of_the_script == "True"
+        assert f"-XX:SharedArchiveFile={archive}" in options
+        assert archive in mapped
+        pids.add(pid)
+    assert len(pids) == 2
+
+
+def test_a_run_does_without_an_archive(stack: Stack, job, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """As in a checkout where no test has run."""
+    monkeypatch.setattr(spark, "_ARCHIVES", tmp_path / "none")
+    for name, value in stack.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    script = stack.client("glue").get_job(JobName=job("import sys; from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate()"))["Job"]
+    command, environment = spark.prepare(tmp_path, script["Command"]["ScriptLocation"], {})
+    assert "SharedArchiveFile" not in (tmp_path / "spark.conf").read_text()
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize(
