@@ -187,3 +187,8 @@ def seen_by_cfn_lint(shared_copy: Copy) -> list[Finding]:
 )
 def test_cfn_lint_sees_it(seen_by_cfn_lint: list[Finding], rule: str, where: str):
     assert (rule, where) in {(finding.rule, finding.where) for finding in seen_by_cfn_lint}
+
+
+def test_cfn_lint_finds_nothing_else(seen_by_cfn_lint: list[Finding]):
+    planted = {"template.yaml, expanded:Resources.StateMachine.Properties.Definition.States.IsLoadFinished.Type", "infra/glue.yaml"}
+    assert [finding for finding in seen_by_cfn_lint if "Resources.Planted" not in finding.where and finding.where not in planted] == []

@@ -17,16 +17,13 @@ PROGRAM = DATACONTRACT_VENV / "bin" / "datacontract"
 TABLE = "analytics.customer_transactions"
 ONE_ROW = f"transaction_id = (SELECT min(transaction_id) FROM {TABLE})"
 
-# id: (what spoils the table, which checks must fail and no others)
+# What spoils the table, in this order, and the checks that must fail because of it. All in one table, for the tool takes seconds to look at one.
 CORRUPTIONS = {
-    "a-key-twice": (f"INSERT INTO {TABLE} SELECT * FROM {TABLE} WHERE {ONE_ROW}", {("field_primary_key_unique", "transaction_id")}),
-    "a-required-value-missing": (
-        f"ALTER TABLE {TABLE} ALTER currency DROP NOT NULL; UPDATE {TABLE} SET currency = NULL WHERE {ONE_ROW}",
-        {("field_required", "currency")},
-    ),
-    "a-value-below-its-minimum": (f"UPDATE {TABLE} SET amount = -0.01 WHERE {ONE_ROW}", {("field_minimum", "amount")}),
-    "a-column-of-another-type": (f"ALTER TABLE {TABLE} ALTER amount TYPE DECIMAL(20,4)", {("field_physical_type", "amount")}),
-    "a-column-missing": (f"ALTER TABLE {TABLE} DROP city", {("field_is_present", "city"), ("field_physical_type", "city")}),
+    f"INSERT INTO {TABLE} SELECT * FROM {TABLE} WHERE {ONE_ROW}": {("field_primary_key_unique", "transaction_id")},
+    f"ALTER TABLE {TABLE} ALTER currency DROP NOT NULL; UPDATE {TABLE} SET currency = NULL WHERE {ONE_ROW}": {("field_required", "currency")},
+    f"UPDATE {TABLE} SET amount = -0.01 WHERE {ONE_ROW}": {("field_minimum", "amount")},
+    f"ALTER TABLE {TABLE} ALTER amount TYPE DECIMAL(20,4)": {("field_physical_type", "amount")},
+    f"ALTER TABLE {TABLE} DROP city": {("field_is_present", "city"), ("field_physical_type", "city")},
 }
 
 
@@ -48,17 +45,16 @@ def test_the_loaded_table_keeps_the_contract(loaded: World, tmp_path: Path) -> N
         assert {("field_is_present", column["name"]), ("field_physical_type", column["name"])} <= checked
 
 
-@pytest.mark.parametrize("case", CORRUPTIONS)
-def test_a_table_that_breaks_the_contract_is_found_out(loaded: World, tmp_path: Path, case: str) -> None:
-    spoil, expected = CORRUPTIONS[case]
+def test_a_table_that_breaks_the_contract_is_found_out(loaded: World, tmp_path: Path) -> None:
     before = loaded.tables()
     with spare_table(loaded):
-        loaded.execute(spoil)
+        for spoil in CORRUPTIONS:
+            loaded.execute(spoil)
         report = datacontract_test(loaded, tmp_path)
     assert report["result"] == "failed"
-    assert {(check["type"], check["field"]) for check in report["checks"] if check["result"] != "passed"} == expected
+    failed = {(check["type"], check["field"]) for check in report["checks"] if check["result"] != "passed"}
+    assert failed == set.union(*CORRUPTIONS.values())
     assert loaded.tables() == before
-    assert datacontract_test(loaded, tmp_path)["result"] == "passed"
 
 
 def target() -> dict:

@@ -19,7 +19,7 @@ def loads(world: World) -> dict[str, dict]:
     """By mode: what the warehouse holds after the samples and a newer version of them, in which some rows are new to the table's key and most are not."""
     records = json.loads(Inputs().transactions.read_text())
     changed = [record | {"status": "refunded"} if i % 7 == 0 else record for i, record in enumerate(records)][10:]
-    newer = json.dumps([*changed, changed[-1] | {"transaction_id": "T-new"}]).encode()
+    newer = json.dumps([*changed, records[0] | {"transaction_id": "T-new", "amount": "12.50"}]).encode()
     found = {}
     for mode in MODES:
         world.empty_warehouse()
