@@ -145,7 +145,7 @@ class World:
 
     def run(self, name: str | None = None, **given) -> Execution:
         running = self.start(name, **given)
-        execution.follow(self.stack, running, show=lambda _: None)
+        execution.follow(self.stack, running)
         return running
 
     def facts(self, run: Execution, state: str, reads_the_blob: bool = True) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ class Arena:
         return execution.start(self.stack, self.session.deployment.state_machine, name)
 
     def wait(self, running: Execution) -> Execution:
-        execution.follow(self.stack, running, show=lambda _: None)
+        execution.follow(self.stack, running)
         return running
 
     def run(self, source: Source) -> Execution:

@@ -45,21 +45,23 @@ def start(stack: Servers, state_machine: str, name: str, text: str = "{}") -> Ex
     return Execution(answer["executionArn"], name)
 
 
-def follow(stack: Servers, execution: Execution, show: Callable[[Execution], None]) -> None:
-    """Returns when it has ended; `show` is called after every look at it."""
+def follow(stack: Servers, execution: Execution, show: Callable[[Execution], None] | None = None) -> None:
+    """Returns when it has ended; `show` is called after every look at it. Without it the history is read once, at the end."""
     client = stack.client("stepfunctions")
     seen = 0
     while execution.status == "RUNNING":
         stack.check()
         description = client.describe_execution(executionArn=execution.arn)
-        events = _history(client, execution.arn)
-        for event in events[seen:]:
-            _count(execution, event)
-        seen = len(events)
+        if show or description["status"] != "RUNNING":
+            events = _history(client, execution.arn)
+            for event in events[seen:]:
+                _count(execution, event)
+            seen = len(events)
         # Asked before the history, so that the last look sees every event.
         execution.status = description["status"]
         if execution.status == "RUNNING":
-            show(execution)
+            if show:
+                show(execution)
             time.sleep(_POLL_SECONDS)
     for state in execution.states.values():
         # The state that failed was never left.
@@ -69,7 +71,8 @@ def follow(stack: Servers, execution: Execution, show: Callable[[Execution], Non
     execution.transitions = transitions(events) + sum(transitions(_history(client, child)) for child in _children(client, execution.arn))
     if execution.status != "SUCCEEDED":
         execution.error = error_of(description.get("error") or execution.status, description.get("cause") or "")
-    show(execution)
+    if show:
+        show(execution)
 
 
 def transitions(history: Iterable[dict]) -> int:
