@@ -1,16 +1,94 @@
-//! Charts, drawn by kuva and made part of a page: its colours become the page's own, so that they follow the reader's scheme.
+//! Charts as positioned shapes: pure functions lay them out, `templates/chart.html` writes them as SVG, and the page's style sheet colours them.
 
-use std::sync::Arc;
+mod bars;
+mod sankey;
 
-use kuva::backend::svg::SvgBackend;
-use kuva::plot::{BarPlot, GanttPlot, SankeyPlot};
-use kuva::prelude::{Layout, Plot, Theme};
-use kuva::render::layout::{AxisLabelOverlap, TickFormat};
-use kuva::render::render::{Scene, render_multiple, render_sankey};
+pub(crate) use bars::{Bar, Span, lying, upright};
+pub(crate) use sankey::{Link, Node, sankey};
 
 use crate::format;
 
-/// What a thing on a chart stands for. The page's style sheet says which colour that is, in light and in dark.
+/// A drawing of `width` × `height` units, which are CSS pixels where the page has room for them. Its shapes are painted in the order of the fields.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Chart {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// What the chart shows, for a reader who cannot see it.
+    pub(crate) words: String,
+    pub(crate) ribbons: Vec<Ribbon>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) texts: Vec<Text>,
+}
+
+impl Chart {
+    fn new(width: f64, height: f64, words: String) -> Self {
+        Self { width, height, words, ribbons: Vec::new(), blocks: Vec::new(), texts: Vec::new() }
+    }
+}
+
+/// A translucent band from the vertical edge at `left` to the one at `right`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ribbon {
+    pub(crate) left: Edge,
+    pub(crate) right: Edge,
+    pub(crate) tone: Tone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Edge {
+    pub(crate) x: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+}
+
+impl Ribbon {
+    /// The band as an SVG path. The control points of both its curves lie halfway between the edges.
+    pub(crate) fn path(&self) -> String {
+        let (Edge { x: x0, top: a0, bottom: b0 }, Edge { x: x1, top: a1, bottom: b1 }) = (self.left, self.right);
+        let x = f64::midpoint(x0, x1);
+        format!("M{x0:.1} {a0:.1}C{x:.1} {a0:.1} {x:.1} {a1:.1} {x1:.1} {a1:.1}V{b1:.1}C{x:.1} {b1:.1} {x:.1} {b0:.1} {x0:.1} {b0:.1}Z")
+    }
+}
+
+/// A filled rectangle: a bar, a node, or a line of the grid.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Block {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) tone: Tone,
+}
+
+/// One line of text, vertically centred on `y`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Text {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) anchor: Anchor,
+    pub(crate) text: String,
+}
+
+/// Which point of a text lies at its `x`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+impl Anchor {
+    /// The value of SVG's `text-anchor`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Middle => "middle",
+            Self::End => "end",
+        }
+    }
+}
+
+/// What a shape stands for. The style sheet has a class for each, with its colour in light, in dark and in print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Read,
@@ -18,200 +96,126 @@ pub(crate) enum Tone {
     Same,
     Aside,
     Bad,
-    /// Not drawn.
-    Hidden,
+    Axis,
+    Grid,
 }
 
 impl Tone {
-    fn colour(self) -> &'static str {
+    pub(crate) fn class(self) -> &'static str {
         match self {
-            Self::Read => "var(--read)",
-            Self::Good => "var(--good)",
-            Self::Same => "var(--same)",
-            Self::Aside => "var(--aside)",
-            Self::Bad => "var(--bad)",
-            Self::Hidden => "none",
+            Self::Read => "read",
+            Self::Good => "good",
+            Self::Same => "same",
+            Self::Aside => "aside",
+            Self::Bad => "bad",
+            Self::Axis => "axis",
+            Self::Grid => "grid",
         }
     }
 }
 
-/// A node of a flow; those of one column stand above each other in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) label: String,
-    pub(crate) column: usize,
-    pub(crate) tone: Tone,
-}
+/// Font size in units, as in the style sheet.
+const EM: f64 = 12.0;
+/// Height of a line of text.
+const LINE: f64 = 16.0;
+/// Space between a text and what it belongs to.
+const PAD: f64 = 6.0;
+/// Widest label: it leaves half of the narrowest chart to the bars.
+const LABEL: f64 = 15.0 * EM;
 
-/// Between two nodes, by their places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-    pub(crate) rows: u64,
-}
-
-pub(crate) struct Bar {
-    pub(crate) label: String,
-    pub(crate) value: f64,
-    pub(crate) tone: Tone,
-}
-
-pub(crate) struct Span {
-    /// Of what [`label`] has made of foreign text.
-    pub(crate) label: String,
-    pub(crate) start: f64,
-    pub(crate) end: f64,
-    pub(crate) tone: Tone,
-}
-
-/// Names a chart's parts apart from those of the page's other charts, and says in words what it shows.
-#[derive(Clone, Copy)]
-pub(crate) struct Caption<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) words: &'a str,
-}
-
-pub(crate) fn sankey(nodes: &[Node], links: &[Link], caption: Caption<'_>) -> String {
-    let mut plot = SankeyPlot::new().with_node_width(14.0).with_node_gap(22.0).with_link_opacity(0.4).with_per_link_colors();
-    // Nodes are told apart by name, and two may have the same or none.
-    let names: Vec<String> = (0..nodes.len()).map(|i| i.to_string()).collect();
-    for (node, name) in nodes.iter().zip(&names) {
-        plot = plot.with_node_column(name, node.column).with_node_color(name, node.tone.colour());
+/// Foreign text made visible and cut to the room that a chart has for a label.
+pub(crate) fn label(foreign: &str) -> String {
+    // No character is narrower than a fifth of the font size, so 75 of them fill any label.
+    let short: String = foreign.chars().take(75).collect();
+    let visible = format::text(&short, usize::MAX);
+    if width(&visible) <= LABEL {
+        return visible;
     }
-    for link in links {
-        let tone = nodes[link.to].tone.colour();
-        plot = plot.with_link_colored(&names[link.from], &names[link.to], format::ratio(link.rows, 1), tone);
-    }
-    for (drawn, node) in plot.nodes.iter_mut().zip(nodes) {
-        drawn.label = label(&node.label);
-    }
-    let layout = Layout::auto_from_plots(&[]).with_force_margins(60.0, 20.0).with_force_margins_y(8.0, 8.0);
-    inline(&render_sankey(&plot, &dressed(layout, 840.0, 280.0)), caption)
-}
-
-pub(crate) fn gantt(spans: &[Span], caption: Caption<'_>) -> String {
-    let mut plot = GanttPlot::new().with_show_labels(false).with_bar_height(0.62);
-    for span in spans {
-        plot = plot.with_colored_task(&span.label, span.start, span.end, span.tone.colour());
-    }
-    let plots = vec![Plot::from(plot)];
-    let layout = Layout::auto_from_plots(&plots).with_x_label("seconds since the start");
-    inline(&render_multiple(plots, dressed(layout, 500.0, height(spans.len()))), caption)
-}
-
-/// Upright bars, side by side.
-pub(crate) fn bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, caption: Caption<'_>) -> String {
-    let plot = bars
-        .iter()
-        .fold(BarPlot::new().with_width(0.8), |plot, bar| plot.with_colored_bar(label(&bar.label), bar.value, bar.tone.colour()));
-    let plots = vec![Plot::from(plot)];
-    let layout = Layout::auto_from_plots(&plots)
-        .with_y_label(axis)
-        .with_ticks(4)
-        .with_x_label_overlap(AxisLabelOverlap::Thin)
-        .with_y_tick_format(TickFormat::Custom(Arc::new(tick)));
-    inline(&render_multiple(plots, dressed(layout, 400.0, 200.0)), caption)
-}
-
-/// Bars that lie, for longer names; the first on top.
-pub(crate) fn lying_bars(bars: &[Bar], axis: &str, tick: fn(f64) -> String, caption: Caption<'_>) -> String {
-    let plot = bars.iter().rev().fold(BarPlot::new().with_horizontal(true).with_width(0.7), |plot, bar| {
-        plot.with_colored_bar(label(&bar.label), bar.value, bar.tone.colour())
-    });
-    let plots = vec![Plot::from(plot)];
-    let layout = Layout::auto_from_plots(&plots).with_x_label(axis).with_ticks(4).with_x_tick_format(TickFormat::Custom(Arc::new(tick)));
-    inline(&render_multiple(plots, dressed(layout, 390.0, height(bars.len()))), caption)
-}
-
-/// Of a chart with lines of text at its left.
-fn height(lines: usize) -> f64 {
-    24.0 * f64::from(u16::try_from(lines).unwrap_or(u16::MAX)) + 60.0
-}
-
-fn dressed(layout: Layout, width: f64, height: f64) -> Layout {
-    let theme = Theme {
-        background: "none".to_owned(),
-        axis_color: "var(--line)".to_owned(),
-        grid_color: "var(--grid)".to_owned(),
-        tick_color: "var(--line)".to_owned(),
-        text_color: "currentColor".to_owned(),
-        ..Theme::light()
+    let mut room = LABEL - width("…");
+    let fits = |c: &char| {
+        room -= char_width(*c);
+        room >= 0.0
     };
-    layout.with_theme(theme).with_width(width).with_height(height).with_body_size(13).with_label_size(12).with_tick_size(12)
+    visible.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// Most characters of a label: kuva takes the room for it from the bars.
-const LABEL: usize = 24;
-
-/// Foreign text for a chart: short, and without the dollars that kuva would take for the brackets of a formula.
-pub(crate) fn label(text: &str) -> String {
-    let is_whole = text.chars().nth(LABEL).is_none();
-    let short: String = text.chars().take(LABEL).collect();
-    // What makes a character visible can take ten of them.
-    let shown: String = format::text(&short, usize::MAX).chars().take(LABEL).collect();
-    format!("{shown}{}", if is_whole { "" } else { "…" }).replace('$', "＄")
+/// Estimated width of a text in units.
+fn width(text: &str) -> f64 {
+    text.chars().map(char_width).sum()
 }
 
-/// With a head of our own, since kuva's has a fixed size and its own font.
-fn inline(scene: &Scene, caption: Caption<'_>) -> String {
-    let drawn = SvgBackend::new().render_scene(scene);
-    let body = drawn.split_once('>').map_or("", |(_, body)| body);
-    format!(
-        r#"<svg class="chart" viewBox="0 0 {} {}" style="--w:{}px" role="img" aria-label="{}">{}"#,
-        scene.width,
-        scene.height,
-        scene.width,
-        attribute(caption.words),
-        with_own_ids(body, caption.id),
-    )
+fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
+    texts.into_iter().map(width).fold(0.0, f64::max)
 }
 
-/// kuva numbers its ids through the life of the process: the same chart would not be the same twice.
-fn with_own_ids(svg: &str, prefix: &str) -> String {
-    // Quotes in text are escaped, so these are attributes.
-    let defined: Vec<&str> = svg.split(" id=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
-    defined.iter().enumerate().fold(svg.to_owned(), |svg, (n, id)| {
-        let own = |form: fn(&str) -> String| (form(id), form(&format!("{prefix}-{n}")));
-        let ((definition, own_definition), (reference, own_reference)) =
-            (own(|id| format!(" id=\"{id}\"")), own(|id| format!("url(#{id})")));
-        svg.replace(&definition, &own_definition).replace(&reference, &own_reference)
-    })
-}
-
-fn attribute(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Upper bounds for DejaVu Sans with its advances rounded to pixels. It is wider than the system fonts, so what fits with it fits with those.
+fn char_width(c: char) -> f64 {
+    EM * match c {
+        'i' | 'j' | 'l' | 'I' | 'J' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '·' => 0.34,
+        'f' | 'r' | 't' | '-' | '(' | ')' | '[' | ']' | '/' | '\\' | '!' => 0.42,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 1.0,
+        'a'..='z' | '0'..='9' | '_' | '$' => 0.67,
+        ' '..='~' => 0.84,
+        _ => 1.0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn a_chart_has_ids_of_its_own() {
-        let check = |given: &str, expected: &str| assert_eq!(with_own_ids(given, "flow"), expected);
-        check(r#"<rect width="1"/>"#, r#"<rect width="1"/>"#);
-        check(
-            r#"<clipPath id="kuva-clip-7"/><a id="kuva-clip-70"/><g clip-path="url(#kuva-clip-7)"/><g clip-path="url(#kuva-clip-70)"/>"#,
-            r#"<clipPath id="flow-0"/><a id="flow-1"/><g clip-path="url(#flow-0)"/><g clip-path="url(#flow-1)"/>"#,
-        );
-        check("<text>url(#x) id=&quot;x&quot;</text>", "<text>url(#x) id=&quot;x&quot;</text>");
+    /// What holds for every chart: it draws nothing outside of its view box, and no text over another.
+    pub(super) fn check(chart: &Chart) {
+        let text_box = |text: &Text| {
+            let width = width(&text.text);
+            let left = match text.anchor {
+                Anchor::Start => text.x,
+                Anchor::Middle => text.x - width / 2.0,
+                Anchor::End => text.x - width,
+            };
+            [left, text.y - LINE / 2.0, left + width, text.y + LINE / 2.0]
+        };
+        let ribbon_box = |ribbon: &Ribbon| {
+            let Ribbon { left, right, .. } = ribbon;
+            [left.x, left.top.min(right.top), right.x, left.bottom.max(right.bottom)]
+        };
+        let block_box = |block: &Block| [block.x, block.y, block.x + block.width, block.y + block.height];
+        let texts: Vec<[f64; 4]> = chart.texts.iter().map(text_box).collect();
+        let shapes = chart.ribbons.iter().map(ribbon_box).chain(chart.blocks.iter().map(block_box));
+        for [left, top, right, bottom] in shapes.chain(texts.iter().copied()) {
+            assert!(left <= right && top <= bottom, "turned round: {left} {top} {right} {bottom} of {chart:#?}");
+            let is_inside = left > -0.01 && top > -0.01 && right < chart.width + 0.01 && bottom < chart.height + 0.01;
+            assert!(is_inside, "outside: {left} {top} {right} {bottom} of {chart:#?}");
+        }
+        for (i, a) in texts.iter().enumerate() {
+            for (j, b) in texts.iter().enumerate().skip(i + 1) {
+                let is_apart = a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+                assert!(is_apart, "{:?} over {:?}", chart.texts[i], chart.texts[j]);
+            }
+        }
     }
 
-    /// kuva would set what stands between two dollars as a formula.
     #[test]
-    fn text_on_a_chart_is_that_text() {
-        let check = |given: &str, expected: &str| {
-            let bars =
-                [Bar { label: given.to_owned(), value: 1.0, tone: Tone::Bad }, Bar { label: String::new(), value: 2.0, tone: Tone::Bad }];
-            let svg = lying_bars(&bars, "rows", format::tick, Caption { id: "x", words: "x" });
-            assert!(svg.contains(&format!(">{expected}</text>")), "{expected} in {svg}");
-        };
+    fn a_label_is_its_text_made_visible_and_cut() {
+        let check = |given: &str, expected: &str| assert_eq!(label(given), expected);
+        check("", "");
         check("amount", "amount");
-        check("<script>&", "&lt;script&gt;&amp;");
-        check("$\\alpha$", "＄\\alpha＄");
+        check("$\\alpha$ <b>&amp;", "$\\alpha$ <b>&amp;");
         check("a\u{202e}b\0", "a⟨U+202E⟩b␀");
-        check(&"x".repeat(24), &"x".repeat(24));
-        check(&"x".repeat(25), &format!("{}…", "x".repeat(24)));
+        check(&"x".repeat(22), &"x".repeat(22));
+        check(&"x".repeat(23), &format!("{}…", "x".repeat(20)));
+        check(&"m".repeat(100), &format!("{}…", "m".repeat(14)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_label_fits_whatever_the_text(text in ".*") {
+            let label = label(&text);
+            prop_assert!(width(&label) <= LABEL + 0.01);
+            let is_cut = label.ends_with('…') && !text.ends_with('…');
+            prop_assert!(is_cut || label == format::text(&text, usize::MAX));
+        }
     }
 }

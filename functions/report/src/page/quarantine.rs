@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::charts::{self, Bar, Caption, Tone};
+use crate::charts::{self, Chart, Span, Tone};
 use crate::format;
 use crate::model::{Broken, Rows, Sample};
 
@@ -15,8 +15,8 @@ const SAMPLE_CHARS: usize = 600;
 const COLUMNS: usize = 10;
 
 pub(crate) struct Quarantine {
-    /// Rows that columns cost; empty with fewer than two.
-    pub(crate) chart: String,
+    /// Rows quarantined by column, if there are at least two columns.
+    pub(crate) chart: Option<Chart>,
     pub(crate) first: Vec<Rule>,
     pub(crate) rest: Vec<Rule>,
     pub(crate) has_samples: bool,
@@ -69,24 +69,24 @@ fn rule(broken: &Broken, read: u64, samples: usize) -> Rule {
     }
 }
 
-fn chart(broken: &[Broken]) -> String {
+fn chart(broken: &[Broken]) -> Option<Chart> {
     let mut by_column: BTreeMap<&str, u64> = BTreeMap::new();
     for broken in broken {
         let rows = by_column.entry(broken.column.as_deref().unwrap_or("whole record")).or_default();
         *rows = rows.saturating_add(broken.rows);
     }
     if by_column.len() < 2 {
-        return String::new();
+        return None;
     }
     let mut columns: Vec<_> = by_column.into_iter().collect();
     columns.sort_by_key(|&(_, rows)| std::cmp::Reverse(rows));
-    let bars: Vec<Bar> = columns
+    let bars: Vec<Span> = columns
         .iter()
         .take(COLUMNS)
-        .map(|&(column, rows)| Bar { label: column.to_owned(), value: format::ratio(rows, 1), tone: Tone::Bad })
+        .map(|&(column, rows)| Span { label: charts::label(column), start: 0.0, end: format::ratio(rows, 1), tone: Tone::Bad })
         .collect();
     let most: Vec<String> =
         columns.iter().take(3).map(|&(column, rows)| format!("{} {}", format::text(column, 40), format::count(rows))).collect();
     let words = format!("Bars: rows quarantined by column, most of them {}", most.join(", "));
-    charts::lying_bars(&bars, "rows quarantined", format::tick, Caption { id: "by-column", words: &words })
+    Some(charts::lying(&bars, "rows quarantined", 390.0, words))
 }

@@ -1,6 +1,6 @@
 //! How long the run took, what it cost, and how that is beside the runs before.
 
-use crate::charts::{self, Bar, Caption, Span, Tone};
+use crate::charts::{self, Bar, Chart, Span, Tone};
 use crate::format;
 use crate::model::{Cost, CostItem, Outcome, PastRun, Report, Rows, Speed, State};
 
@@ -14,7 +14,8 @@ const ITEMS: usize = 40;
 const RUNS: usize = 30;
 
 pub(crate) struct Time {
-    pub(crate) gantt: String,
+    /// The states along the time; `None` if no state is known.
+    pub(crate) gantt: Option<Chart>,
     pub(crate) states: Vec<StateView>,
     pub(crate) more_states: usize,
     pub(crate) speeds: Vec<SpeedView>,
@@ -51,7 +52,7 @@ pub(crate) struct ItemView {
 
 pub(crate) struct Trend {
     pub(crate) name: &'static str,
-    pub(crate) chart: String,
+    pub(crate) chart: Chart,
 }
 
 /// A run as a line of a table, here and in the index.
@@ -104,10 +105,8 @@ pub(crate) fn run(run: &PastRun) -> RunView {
     }
 }
 
-fn gantt(states: &[State]) -> String {
-    if states.is_empty() {
-        return String::new();
-    }
+fn gantt(states: &[State]) -> Option<Chart> {
+    let longest = states.iter().max_by(|a, b| a.took.total_cmp(&b.took))?;
     let span = |state: &State| Span {
         label: format!("{} · {}", charts::label(&state.name), format::seconds(state.took)),
         start: state.start,
@@ -115,10 +114,8 @@ fn gantt(states: &[State]) -> String {
         tone: if state.has_failed { Tone::Bad } else { Tone::Read },
     };
     let spans: Vec<Span> = states.iter().take(CHART).map(span).collect();
-    let longest = states.iter().max_by(|a, b| a.took.total_cmp(&b.took));
-    let longest = longest.map(|state| format!("{} {}", charts::label(&state.name), format::seconds(state.took)));
-    let words = format!("Time line of the states; the longest was {}", longest.unwrap_or_default());
-    charts::gantt(&spans, Caption { id: "states", words: &words })
+    let words = format!("Time line of the states; the longest was {} {}", charts::label(&longest.name), format::seconds(longest.took));
+    Some(charts::lying(&spans, "seconds since the start", 500.0, words))
 }
 
 fn state(state: &State) -> StateView {
@@ -183,15 +180,15 @@ fn trends(report: &Report) -> Vec<Trend> {
         dollars: report.cost.total,
     });
     vec![
-        trend("Rows read", "rows", "trend-rows", &points, |point| format::ratio(point.rows, 1)),
-        trend("Time", "seconds", "trend-seconds", &points, |point| point.seconds),
-        trend("Cost", "US dollars", "trend-cost", &points, |point| point.dollars),
+        trend("Rows read", "rows", &points, |point| format::ratio(point.rows, 1)),
+        trend("Time", "seconds", &points, |point| point.seconds),
+        trend("Cost", "US dollars", &points, |point| point.dollars),
     ]
 }
 
-fn trend(name: &'static str, axis: &str, id: &str, points: &[Point], of: fn(&Point) -> f64) -> Trend {
+fn trend(name: &'static str, unit: &str, points: &[Point], of: fn(&Point) -> f64) -> Trend {
     let bar = |(i, point): (usize, &Point)| Bar {
-        label: point.day.clone(),
+        label: charts::label(&point.day),
         value: of(point),
         tone: match verdict::class(point.outcome) {
             "bad" => Tone::Bad,
@@ -200,6 +197,6 @@ fn trend(name: &'static str, axis: &str, id: &str, points: &[Point], of: fn(&Poi
         },
     };
     let bars: Vec<Bar> = points.iter().enumerate().map(bar).collect();
-    let words = format!("Bars: {axis} of each of the last {} runs, oldest first, this one last", bars.len());
-    Trend { name, chart: charts::bars(&bars, axis, format::tick, Caption { id, words: &words }) }
+    let words = format!("Bars: {unit} of each of the last {} runs, oldest first, this one last", bars.len());
+    Trend { name, chart: charts::upright(&bars, unit, words) }
 }
