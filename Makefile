@@ -7,7 +7,7 @@ SEED   ?= 42
 
 # Sets itself up on first use; everything it installs lies under .local/. Without MAKEFLAGS: cargo would look for the job server of a make that runs suites
 # side by side.
-laptop := exec env -u MAKEFLAGS PYTHONPATH=infra/local $(PYTHON) -m laptop
+laptop := exec env -u MAKEFLAGS -u MFLAGS PYTHONPATH=infra/local $(PYTHON) -m laptop
 tools  := $(laptop) exec
 # In the environment of the lint tools, whose pins differ from the stack's.
 gates  := $(tools) env PYTHONPATH=infra:infra/local .local/lint/bin/python -m
@@ -94,7 +94,7 @@ test: setup ## Every test, the suites below side by side
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(suites)
 
 test-rust: ## The functions and the engine. Behind the others in line for a processor, since compiling does not look at the clock and some tests do
-	@exec env -u MAKEFLAGS nice cargo test --workspace $(as_run)
+	@exec env -u MAKEFLAGS -u MFLAGS nice cargo test --workspace $(as_run)
 
 test-units: setup ## What needs no deployed stack: samples, state machine, promises, laptop, gateway, the rigs for faults and benchmarks
 	@$(tools) pytest -q -n 2 --dist loadfile --timeout 300 samples/tests infra/tests infra/bench/tests infra/local/tests infra/local/faults/tests

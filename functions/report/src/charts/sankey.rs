@@ -95,6 +95,9 @@ mod tests {
         prop_oneof![Just(0), 1..10_u64, 1..10_000_u64, 1..10_000_000_000_u64]
     }
 
+    /// The links that end at this side of a node, where their ribbons do, and the x of that side.
+    type Side = (fn(&Link) -> usize, fn(&Ribbon) -> Edge, f64);
+
     proptest! {
         #[test]
         fn ribbons_share_the_heights_of_their_nodes(
@@ -109,7 +112,7 @@ mod tests {
             let (diagram, chart) = drawn(&Rows { read, quarantined, loaded: was_loaded.then_some(loaded) });
             check(&chart);
             for (i, block) in chart.blocks.iter().enumerate() {
-                let sides: [(fn(&Link) -> usize, fn(&Ribbon) -> Edge, f64); 2] =
+                let sides: [Side; 2] =
                     [(|link| link.to, |ribbon| ribbon.right, block.x), (|link| link.from, |ribbon| ribbon.left, block.x + NODE)];
                 for (node, edge, x) in sides {
                     let here = diagram.links.iter().zip(&chart.ribbons).filter(|(link, _)| node(link) == i);
