@@ -25,6 +25,9 @@ export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARG
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
+# Of `make test`, side by side: the longest first, no more at once than two processors carry. Where make is new enough, each suite's output stays together.
+suites := test-stack test-rust test-units test-glue test-gates test-pages
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test $(suites) test-faults locks clean
 
@@ -86,9 +89,6 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, and the gates of infra/gates
 
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
-
-# The suites side by side: the longest first, and no more at once than two processors carry. Where make is new enough, each suite's output stays together.
-suites := test-stack test-rust test-units test-glue test-gates test-pages
 
 test: setup ## Every test, the suites below side by side
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(suites)

@@ -44,7 +44,7 @@ def start(stack: Stack, job: str, **arguments: str) -> str:
 
 
 def wait(stack: Stack, job: str, run: str, until: set[str] = FINAL) -> dict:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240  # of a JVM, beside whatever else the machine does
     while time.monotonic() < deadline:
         description = stack.client("glue").get_job_run(JobName=job, RunId=run)["JobRun"]
         if description["JobRunState"] in until:
