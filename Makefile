@@ -25,8 +25,9 @@ export CUSTOMERS TRANSACTIONS CONTRACT OUT RUN KEY STACK ONLY PINNED STAGED TARG
 files   = $(if $(CUSTOMERS),--customers "$$CUSTOMERS") $(if $(TRANSACTIONS),--transactions "$$TRANSACTIONS") \
           $(if $(CONTRACT),--contract "$$CONTRACT") $(if $(OUT),--out "$$OUT")
 
-# Of `make test`, side by side: the longest first, no more at once than two processors carry. Where make is new enough, each suite's output stays together.
-suites := test-stack test-rust test-units test-glue test-gates test-pages
+# Of `make test`, side by side, no more at once than two processors carry; where make is new enough, each suite's output stays together. The longest first, but
+# the Rust tests later: while cargo compiles them, no other cargo can look whether the functions are up to date, as test-stack does at its start.
+suites := test-stack test-units test-glue test-rust test-gates test-pages
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up start plan replay trace doctor down contract samples screenshots bench bench-fold bench-fetch lint advisories test $(suites) test-faults locks clean
