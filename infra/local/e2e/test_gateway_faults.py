@@ -212,7 +212,9 @@ def test_a_statement_ends_as_scripted_without_running(gateway: Gateway, api: Dat
 @pytest.mark.parametrize("batch", [False, True], ids=["statement", "batch"])
 def test_a_held_statement_runs_for_real_in_the_end(gateway: Gateway, api: DataApi, table: str, batch: bool, status: str) -> None:
     operation = "BatchExecuteStatement" if batch else "ExecuteStatement"
-    gateway.script({"operation": operation, "do": "hold_statement", "status": status, "seconds": 0.6})
+    gateway.script(
+        {"operation": operation, "do": "hold_statement", "status": status, "seconds": 3}
+    )  # long enough to look at the table meanwhile, on a busy machine
     insert = f"INSERT INTO {table} VALUES (1)"
     identity = api.submit([insert, insert] if batch else insert)
     time.sleep(0.2)

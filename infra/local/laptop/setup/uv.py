@@ -69,7 +69,9 @@ def settings_of_pip(listed: str) -> dict[str, str]:
 def variables(of_user: Mapping[str, str], of_pip: Mapping[str, str]) -> dict[str, str]:
     """uv's environment: what the user has set for uv wins over what is set for pip, and nothing is written outside the checkout."""
     inherited = {name: value for name, value in of_user.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return {**of_pip, **inherited, "UV_CACHE_DIR": str(CACHE / "uv"), "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    # Compiled once, as pip does: a program like sam otherwise compiles what it imports at every start, wherever Python may not write beside it.
+    ours = {"UV_CACHE_DIR": str(CACHE / "uv"), "UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    return {**of_pip, **inherited, **ours}
 
 
 def _environment() -> dict[str, str]:
