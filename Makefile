@@ -91,7 +91,9 @@ lint: setup ## rustfmt, clippy, ruff, sam validate, and the gates of infra/gates
 advisories: setup ## Known vulnerabilities of the crates, by deny.toml. The database is fetched from GitHub, so lint does without
 	@$(tools) cargo-deny --locked check advisories
 
-test: setup ## Every test, the suites below side by side
+test: ## Every test, the suites below side by side
+	@# Where nothing is built yet: beside the compiler, servers start too slowly for some tests.
+	@$(laptop) setup --compile
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(suites)
 
 test-rust: ## The functions and the engine. Behind the others in line for a processor, since compiling does not look at the clock and some tests do

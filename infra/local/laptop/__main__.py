@@ -23,7 +23,7 @@ def main(arguments):
         commands.check(arguments)
         if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
             return commands.dispatch(arguments)
-        setup.ensure(for_tests=arguments.command == "setup", compiles=arguments.command in ("run", "up"))
+        setup.ensure(for_tests=arguments.command == "setup", compiles=arguments.command in ("run", "up") or getattr(arguments, "compile", False))
     except Failure as failure:
         return commands.report_failure(arguments, failure)
     except KeyboardInterrupt:

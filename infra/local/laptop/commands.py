@@ -16,7 +16,8 @@ _FILES = ("customers", "transactions", "contract")
 def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="laptop", description="The whole stack on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("setup", help="install the pinned parts into the checkout")
+    setup = commands.add_parser("setup", help="install the pinned parts into the checkout")
+    setup.add_argument("--compile", action="store_true", help="compile the functions beside it, as a run does")
     run = commands.add_parser("run", help="one run from files to warehouse, in a stack of its own")
     start = commands.add_parser("start", help="one more run, on the stack that is up")
     for name in (*_FILES, "out"):
