@@ -1,4 +1,4 @@
-//! Charts as positioned shapes: pure functions lay them out, `templates/chart.html` writes them as SVG, and the page's style sheet colours them.
+//! Charts as positioned shapes: pure functions lay them out, `templates/chart.html` writes them as SVG, and the style sheet colours them.
 
 mod bars;
 mod sankey;
@@ -8,7 +8,8 @@ pub(crate) use sankey::{Link, Node, sankey};
 
 use crate::format;
 
-/// A drawing of `width` × `height` units, which are CSS pixels where the page has room for them. Its shapes are painted in the order of the fields.
+/// A drawing of `width` × `height` units, which are CSS pixels where the page has room for them.
+/// Its shapes are painted in the order of the fields.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Chart {
     pub(crate) width: f64,
@@ -148,7 +149,8 @@ fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
     texts.into_iter().map(width).fold(0.0, f64::max)
 }
 
-/// Upper bounds for DejaVu Sans with its advances rounded to pixels. It is wider than the system fonts, so what fits with it fits with those.
+/// Upper bounds for DejaVu Sans with its advances rounded to pixels.
+/// It is wider than the system fonts, so what fits with it fits with those.
 fn char_width(c: char) -> f64 {
     EM * match c {
         'i' | 'j' | 'l' | 'I' | 'J' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '·' => 0.34,

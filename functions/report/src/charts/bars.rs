@@ -184,15 +184,16 @@ mod tests {
 
         #[test]
         fn charts_are_sound_whatever_they_show(given in prop::collection::vec((".{0,40}", value(), value()), 1..40)) {
-            let spans: Vec<Span> = given
-                .iter()
-                .map(|(text, a, b)| Span { label: format!("{} · 12 min 5 s", label(text)), start: a.min(*b), end: a.max(*b), tone: Tone::Bad })
-                .collect();
-            check(&lying(&spans, "seconds since the start", 500.0, String::new()));
-            let spans: Vec<Span> = spans.into_iter().zip(&given).map(|(span, (text, ..))| Span { label: label(text), ..span }).collect();
-            check(&lying(&spans, "rows quarantined", 390.0, String::new()));
-            let bars: Vec<Bar> =
-                given.iter().map(|(text, value, _)| Bar { label: label(&text.chars().take(5).collect::<String>()), value: *value, tone: Tone::Same }).collect();
+            let spans = |suffix: &str| {
+                let label = |text: &str| format!("{}{suffix}", label(text));
+                let span = |(text, a, b): &(String, f64, f64)| Span { label: label(text), start: a.min(*b), end: a.max(*b), tone: Tone::Bad };
+                given.iter().map(span).collect::<Vec<Span>>()
+            };
+            check(&lying(&spans(" · 12 min 5 s"), "seconds since the start", 500.0, String::new()));
+            check(&lying(&spans(""), "rows quarantined", 390.0, String::new()));
+            let day = |text: &str| label(&text.chars().take(5).collect::<String>());
+            let bar = |(text, value, _): &(String, f64, f64)| Bar { label: day(text), value: *value, tone: Tone::Same };
+            let bars: Vec<Bar> = given.iter().map(bar).collect();
             check(&upright(&bars, "US dollars", String::new()));
         }
 
