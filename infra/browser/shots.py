@@ -11,7 +11,7 @@ from browser import rig
 
 MOST_BYTES, MOST_BYTES_IN_ALL = 200 * 1024, 1024 * 1024
 _VIEWS = {"light": (rig.DESKTOP, "light", 1), "dark": (rig.DESKTOP, "dark", 1), "phone": (rig.PHONE, "light", 1)}
-# As many as a palette holds, chosen by coverage: the median cut shows the small areas of a chart in the colours of others.
+# A palette holds 256 colours. They are chosen by coverage, because the median cut gives small areas of a chart the colours of larger ones.
 _COLOURS, _METHOD = 256, Image.Quantize.MAXCOVERAGE
 
 

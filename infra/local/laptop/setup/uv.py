@@ -29,7 +29,7 @@ _SAME_SETTING = {
     "default-timeout": ("UV_HTTP_TIMEOUT", None),
     "timeout": ("UV_HTTP_TIMEOUT", None),
 }
-# Of pip's sections the later ones win.
+# Sections of pip's configuration. A later section overrides an earlier one.
 _SECTIONS = ("global", "download", "install", ":env:")
 
 _once = threading.Lock()
@@ -61,7 +61,7 @@ def settings_of_pip(listed: str) -> dict[str, str]:
             variable, separator = _SAME_SETTING[key]
             settings[variable] = separator.join(value.split()) if separator else value
     if "UV_INDEX" in settings:
-        # As pip does: the pinned version is taken from whichever index has it. The hashes say that it is the right file.
+        # uv then takes the pinned version from whichever index has it, as pip does. The lock's hashes prove that it is the right file.
         settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return settings
 
