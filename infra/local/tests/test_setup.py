@@ -12,7 +12,7 @@ from laptop import build, log_lines, screen, setup
 from laptop.failure import Failure
 from laptop.live import Stay
 from laptop.paths import LOCAL_FOLDER, ROOT
-from laptop.setup import child, graph, parts, python, stamp, uv
+from laptop.setup import child, graph, java, parts, python, stamp, uv
 from laptop.setup.graph import Part
 
 
@@ -370,3 +370,14 @@ def test_a_lock_has_the_pins_of_its_requirements_and_a_hash_of_everything(lock: 
     entries = re.findall(r"^[\w.-]+==.*(?:\n +[-#].*)*", text, re.M)
     assert len(entries) == len(re.findall(r"^\S+==", text, re.M)) and all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in text  # no registry is named
+
+
+def test_an_installed_java_gets_the_archive_of_its_own_classes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, calls = tmp_path / "bin" / "java", tmp_path / "calls"
+    for folder in (program.parent, (tmp_path / java.BASE_ARCHIVE).parent):
+        folder.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\necho "$@" >> {calls}\ntouch {tmp_path / java.BASE_ARCHIVE}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(python, "install_fallback", lambda *_: str(tmp_path))
+    assert java.install() == java.install() == str(tmp_path)
+    assert calls.read_text() == "-Xshare:dump\n"

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from laptop import clients
 from laptop.failure import Failure
 from laptop.paths import CACHE
-from laptop.setup import machine
+from laptop.setup import java, machine
 
 _ERROR_FILE = "error.json"
 _RUNNER = Path(__file__).with_name("script_runner.py")
@@ -68,6 +68,11 @@ def archive_classes() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making it
         if archive.exists():
             return
+        home = Path(machine.recall()["java"])
+        if not (home / java.BASE_ARCHIVE).exists():
+            raise Failure(
+                "SetupFailed", f"{home} has no {java.BASE_ARCHIVE}, on which the archive of Spark's classes builds: run `{home}/bin/java -Xshare:dump`"
+            )
         folder, log = Path(scratch), _ARCHIVES / "training.log"
         made = folder / archive.name
         environment = _environment(folder, {}, f"-XX:ArchiveClassesAtExit={made} -Xlog:cds*=off")
@@ -83,8 +88,8 @@ def archive_classes() -> None:
 def _archive() -> Path:
     """Named after what it depends on."""
     tools = machine.recall()
-    java, jdbc = Path(tools["java"]), Path(tools["jdbc"])
-    parts = [java, (java / "bin" / "java").stat().st_mtime_ns, jdbc, jdbc.stat().st_mtime_ns, sys.prefix, importlib.metadata.version("pyspark"), _JVM_OPTIONS]
+    home, jdbc = Path(tools["java"]), Path(tools["jdbc"])
+    parts = [home, (home / "bin" / "java").stat().st_mtime_ns, jdbc, jdbc.stat().st_mtime_ns, sys.prefix, importlib.metadata.version("pyspark"), _JVM_OPTIONS]
     return _ARCHIVES / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.jsa"
 
 
