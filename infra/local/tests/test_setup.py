@@ -372,7 +372,7 @@ def test_a_lock_has_the_pins_of_its_requirements_and_a_hash_of_everything(lock: 
     assert "://" not in text  # no registry is named
 
 
-def test_an_installed_java_gets_the_archive_of_its_own_classes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_java_gets_the_archive_of_its_own_classes_once(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, calls = tmp_path / "bin" / "java", tmp_path / "calls"
     for folder in (program.parent, (tmp_path / java.BASE_ARCHIVE).parent):
         folder.mkdir(parents=True)
