@@ -4,7 +4,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -172,10 +171,10 @@ def test_the_real_parts_can_all_be_made_and_the_compiler_waits_for_nothing_else(
 
 
 @pytest.fixture
-def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(child, "SETUP_LOGS", tmp_path)
-    yield tmp_path
-    monkeypatch.setattr(child, "_stopped", False)
+    monkeypatch.setattr(child, "_stopped", False)  # taken back after the test, which may have stopped everything
+    return tmp_path
 
 
 def test_each_part_has_a_log_and_a_failure_shows_the_end_of_its_own(logs: Path) -> None:
