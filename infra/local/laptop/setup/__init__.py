@@ -14,7 +14,7 @@ from laptop.failure import Failure
 from laptop.paths import STATE
 from laptop.setup import child, graph, parts
 
-FIRST_TIME = "The first time takes about 10 minutes on two cores, nearly all of it the compiler; the next takes about 40 seconds."
+FIRST_TIME = "The first time takes about 8 minutes on two cores, nearly all of it the compiler; the next takes about 40 seconds."
 
 
 def ensure(for_tests: bool = False, compiles: bool = False) -> None:
